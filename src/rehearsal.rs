@@ -18,7 +18,7 @@ pub struct Rehearsal {
     aws: Vec<Arc<Aws>>,
 }
 
-/// Why there is no rehearsal.
+/// Failure to start a rehearsal.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRehearsed {
     /// The emulator has not started.
@@ -67,7 +67,7 @@ impl Rehearsal {
         &self.aws
     }
 
-    /// Where the emulator listens.
+    /// Returns the URL of the emulator.
     #[must_use]
     pub fn url(&self) -> String {
         self.emulator.url()

@@ -15,7 +15,7 @@ use crate::rules::{Init, Rules, RulesError, Schema, coerce, expected};
 pub(super) struct DraftSource<'a> {
     /// Its ARN.
     pub arn: &'a str,
-    /// What AWS says of it.
+    /// Facts that AWS tells of it.
     pub facts: &'a SourceFacts,
     /// The recovery points that belong to it.
     pub children: &'a [String],
@@ -27,27 +27,27 @@ pub(super) struct DraftSource<'a> {
     pub dropped: &'a BTreeMap<String, String>,
 }
 
-/// What a restore begins with.
+/// Proposed start of a restore.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Proposal {
     /// In the order of AWS's page.
     pub entries: Vec<Proposed>,
-    /// What AWS returned and is not sent: the key, and why.
+    /// Keys that AWS returned and are not sent, each with the reason.
     pub left_out: Vec<(String, String)>,
 }
 
 /// One metadata key of a new plan.
 #[derive(Clone, Debug)]
 pub(super) struct Proposed {
-    /// As AWS writes it.
+    /// Key as AWS writes it.
     pub key: String,
-    /// As a plan writes it, with templates.
+    /// Value as a plan writes it, with templates.
     pub value: Value,
-    /// What it means and what it may be.
+    /// Meaning of the key, and what it may be.
     pub meaning: Option<String>,
-    /// What to know of this value.
+    /// Note on this value.
     pub why: Option<String>,
-    /// Whether it can as well be left out: AWS returned it, and nothing says that it is needed.
+    /// True if it can as well be left out: AWS returned it, and nothing says that it is needed.
     pub expendable: bool,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Drafter<'a> {
 }
 
 impl<'a> Drafter<'a> {
-    /// What writes the metadata of a type's restores; of a type without rules, as AWS returned it.
+    /// Creates the drafter of the metadata of a type's restores; of a type without rules, as AWS returned it.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl Drafter<'_> {
         proposal
     }
 
-    /// What AWS returned, with its spelling of keys and with types.
+    /// Returns AWS's metadata, with its spelling of keys and with types.
     fn typed(&self, facts: &SourceFacts) -> Map<String, Value> {
         let mut typed = Map::new();
         for (key, text) in &facts.metadata {
@@ -314,7 +314,7 @@ struct Member {
     expendable: bool,
 }
 
-/// What stands for what in `write` and `otherwise`.
+/// Returns the placeholders of `write` and `otherwise`, each with its text.
 fn names(origin: &DraftSource<'_>) -> Vec<(String, String)> {
     let bytes = origin.facts.size_bytes.max(1).unsigned_abs();
     let partition = origin.arn.split(':').nth(1).unwrap_or("aws");
@@ -375,7 +375,7 @@ fn sentence(of: &Value) -> String {
     of["description"].as_str().unwrap_or_default().to_owned()
 }
 
-/// What a key means, and what it may be where the meaning does not say so.
+/// Describes what a key means, and what it may be if the meaning does not say so.
 fn meaning(of: &Value) -> Option<String> {
     let meaning = of["description"].as_str()?;
     let limited = [

@@ -9,7 +9,7 @@ pub struct ExampleFile {
     pub path: &'static str,
     /// The text of the file.
     pub text: Cow<'static, str>,
-    /// Whether it is a program.
+    /// True if it is a program.
     pub is_executable: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a new plan says of a key, read from the recovery point as `x-redrill.init` of its schema says.
+//! Start of a key in a new plan, read from the recovery point as `x-redrill.init` of its schema says.
 
 use jsonschema::Validator;
 use regex::Regex;
@@ -7,20 +7,20 @@ use serde_json::{Map, Value};
 use crate::ids::{AccountId, RegionName};
 use crate::rules::{Children, Way};
 
-/// What one key begins with.
+/// Start of one key.
 pub(super) enum Start {
     /// A value, and the variable that holds it.
     Value {
         value: Value,
         var: Option<String>,
-        /// What to know of it.
+        /// Note on the value.
         why: Option<String>,
-        /// Whether AWS returned it.
+        /// True if AWS returned it.
         returned: bool,
-        /// Whether it stays although a rule speaks against it.
+        /// True if it stays although a rule speaks against it.
         keep: bool,
     },
-    /// What AWS returned is not sent.
+    /// Returned by AWS, and not sent.
     LeftOut(String),
     /// Nothing.
     Nothing,
@@ -54,7 +54,7 @@ impl Compiled {
         })
     }
 
-    /// What the key begins with on this way; `None` where its conditions do not hold.
+    /// Returns the start of the key on this way; `None` if its conditions do not hold.
     pub(super) fn start(&self, facts: &PointFacts<'_>, returned: Option<Value>) -> Option<Start> {
         if let Some(when) = &self.when
             && !when.is_valid(facts.instance)
@@ -103,11 +103,11 @@ impl Compiled {
 
 /// A recovery point as conditions and texts see it.
 pub(super) struct PointFacts<'a> {
-    /// What `when` is held against.
+    /// Instance that `when` is checked against.
     pub(super) instance: &'a Value,
     pub(super) resource_arn: &'a str,
     pub(super) children: &'a [String],
-    /// What stands for what in texts.
+    /// Placeholders of texts, each with its text.
     pub(super) names: Vec<(String, String)>,
     /// The Region that is restored into.
     pub(super) region: &'a RegionName,
@@ -116,8 +116,8 @@ pub(super) struct PointFacts<'a> {
 }
 
 impl PointFacts<'_> {
-    /// Why a value of the source that belongs to a place (a zone, a key, a subnet group) is of no use where the plan
-    /// restores: copies lie in other Regions and accounts, and what AWS returned of them still names the source's.
+    /// Tells why a value of the source that belongs to a place (a zone, a key, a subnet group) is of no use where the
+    /// plan restores: copies lie in other Regions and accounts, and what AWS returned of them still names the source's.
     pub(super) fn elsewhere(&self, value: &Value) -> Option<String> {
         let (region, account) = self
             .foreign(self.resource_arn)

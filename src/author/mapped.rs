@@ -37,7 +37,7 @@ impl Variables {
     }
 }
 
-/// Whether `declared` is `name`, or `name` with a number.
+/// Returns true if `declared` is `name`, or `name` with a number.
 fn is_of(declared: &str, name: &str) -> bool {
     declared.strip_prefix(name).is_some_and(|rest| {
         rest.is_empty()

@@ -35,9 +35,9 @@ const ROUNDS: usize = 6;
 /// A recovery point to restore.
 #[derive(Clone, Debug)]
 pub struct ChosenPoint {
-    /// As it is listed.
+    /// Recovery point as it is listed.
     pub point: RecoveryPoint,
-    /// What GetRecoveryPointRestoreMetadata returned.
+    /// Metadata that GetRecoveryPointRestoreMetadata returned.
     pub metadata: BTreeMap<String, String>,
     /// The recovery points that belong to it.
     pub children: Vec<String>,
@@ -54,7 +54,7 @@ pub struct AccountRegion {
     pub region: RegionName,
 }
 
-/// What is written about the whole plan.
+/// Facts about the plan as a whole.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The plan's name; made fit for one.
@@ -82,9 +82,9 @@ struct DraftedRestore<'a> {
     secrets: Vec<String>,
     /// Keys that the rules speak against, with the reason.
     dropped: BTreeMap<String, String>,
-    /// What the rules say that leaving out does not mend.
+    /// Findings of the rules that leaving out does not mend.
     remarks: Vec<String>,
-    /// What it writes into, where that exists already.
+    /// Resource that it writes into, if that exists already.
     into: Option<String>,
 }
 
@@ -421,7 +421,7 @@ impl Author<'_> {
         Some((Planner::new(renderer, Arc::clone(self.rules)), known))
     }
 
-    /// What restores write into, where that exists already: by the name of the restore.
+    /// Finds what restores write into, if that exists already: by the name of the restore.
     fn writes_into(&self, text: &str, drafts: &[DraftedRestore<'_>]) -> BTreeMap<String, String> {
         let mut findings = Findings::default();
         let Some((planner, known)) = self.planned(text, drafts, &mut findings) else {
@@ -446,7 +446,7 @@ impl Author<'_> {
             .collect()
     }
 
-    /// What the rules say of the plan.
+    /// Returns the findings of the rules about the plan.
     fn judge(&self, text: &str, drafts: &[DraftedRestore<'_>]) -> Vec<(Option<String>, Finding)> {
         let mut findings = Findings::default();
         let Some((planner, known)) = self.planned(text, drafts, &mut findings) else {

@@ -9,7 +9,7 @@ const LONGEST: usize = 32;
 /// Characters of a hash that tell two names apart.
 const HASH: usize = 8;
 
-/// What a restore is named after.
+/// Resource that a restore is named after.
 #[derive(Clone, Copy)]
 pub(super) struct Resource<'a> {
     pub(super) of_type: &'a str,

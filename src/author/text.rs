@@ -23,9 +23,9 @@ pub(super) struct RestoreText<'a> {
     pub(super) schema: Option<&'a Value>,
     pub(super) chosen: &'a ChosenPoint,
     pub(super) proposal: &'a Proposal,
-    /// What is still to be mended.
+    /// Remarks on what is still to be mended.
     pub(super) remarks: &'a [String],
-    /// What it writes into, where that exists already.
+    /// Resource that it writes into, if that exists already.
     pub(super) into: Option<&'a str>,
 }
 
@@ -134,7 +134,7 @@ fn targets(head: &Head, restores: &[RestoreText<'_>], text: &mut String) -> Vec<
     names
 }
 
-/// What to know of a type before its restores.
+/// Writes the notes on a type before its restores.
 fn heading(text: &mut String, restore: &RestoreText<'_>) {
     let Some(schema) = restore.schema else {
         comment(

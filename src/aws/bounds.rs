@@ -1,4 +1,4 @@
-//! How much of an answer is taken in. AWS's are small; what stands between here and AWS can send anything.
+//! Limits on the size of an answer. AWS's answers are small; anything between here and AWS can send more.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

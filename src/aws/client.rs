@@ -27,7 +27,7 @@ use crate::backup::{ApiError, Gate, Operation, Service, Vaults};
 use crate::ids::{AccountId, RegionName};
 use crate::render::VaultName;
 
-/// Where AWS is, beyond what its own environment says.
+/// Connection to AWS, beyond what its own environment says.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionSettings {
     /// The account of the target: the name under which an emulator is called that has no credentials to check.
@@ -46,7 +46,7 @@ pub struct ConnectionSettings {
     pub without_credentials: bool,
 }
 
-/// How long a call may take.
+/// Returns the time limits of a call.
 pub(super) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(30))
@@ -85,7 +85,7 @@ pub struct Aws<H = Writes> {
     pub(super) kms: LeanClient,
     pub(super) quotas: LeanClient,
     pub(super) credentials: Option<SharedCredentialsProvider>,
-    /// Who was asked: by AWS Backup's, STS's and Cloud Control API's client.
+    /// Hosts asked by AWS Backup's, STS's and Cloud Control API's client.
     bounded: [Bounded; 3],
     pub(super) vaults: Vaults,
     pub(super) date: Arc<Dates>,
@@ -205,7 +205,7 @@ impl<H> Aws<H> {
         }
     }
 
-    /// Why a call has failed.
+    /// Classifies why a call has failed.
     pub(super) fn failed<E>(
         &self,
         operation: Operation,
@@ -249,7 +249,7 @@ impl<H> Aws<H> {
         operation
     }
 
-    /// How many calls were made, by operation.
+    /// Returns the number of calls made, by operation.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<Operation, u64> {
         self.calls

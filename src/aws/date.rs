@@ -1,7 +1,7 @@
-//! What AWS's clock says: the Date header of its answers.
+//! AWS's clock: the Date header of its answers.
 //!
-//! Jobs have the times of AWS, and a machine's own clock may be hours off. Whatever is asked of AWS by time is asked by
-//! this.
+//! Jobs have the times of AWS, and a machine's own clock may be hours off. Anything that is asked of AWS by time is
+//! asked by this clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,8 +1,8 @@
-//! What an answer of AWS says about the request.
+//! Classification of AWS's answers.
 //!
-//! Throttling and refusals of the caller are not in AWS Backup's model, so they are told apart by their code, not
-//! by their type. What does not have AWS's form is nobody's refusal: a proxy, a firewall or a login page between here and
-//! AWS may have let the request through and kept the answer.
+//! Throttling and refusals of the caller are not in AWS Backup's model, so they are told apart by their code, not by
+//! their type. An answer that does not have AWS's form is nobody's refusal: a proxy, a firewall or a login page between
+//! here and AWS may have let the request through and kept the answer.
 
 use std::error::Error;
 
@@ -51,7 +51,7 @@ const DENIED: [&str; 13] = [
     "UnrecognizedClientException",
 ];
 
-/// What an answer without AWS's form and request id means.
+/// Meaning of an answer without AWS's form and request id.
 const BETWEEN: &str =
     "something between here and AWS has answered, such as a proxy, a firewall or a login page";
 
@@ -155,13 +155,13 @@ where
     }
 }
 
-/// Whether an answer says in AWS's form that the request is done, whatever it holds.
+/// Returns true if an answer says in AWS's form that the request is done, whatever else it holds.
 fn is_done(answer: &HttpResponse) -> bool {
     let is_json = |body| serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
     answer.status().is_success() && answer.body().bytes().is_some_and(is_json)
 }
 
-/// What to say of an answer that is AWS's, and not as its API says: nothing on the way has spoilt it.
+/// Describes an answer that is AWS's, but not as its API says: nothing on the way has spoilt it.
 fn unreadable(answer: &HttpResponse, error: &(dyn Error + 'static)) -> String {
     let why = innermost(error);
     let body = answer.body().bytes().unwrap_or_default();
@@ -226,8 +226,8 @@ fn misfit(body: &[u8], why: &str) -> Option<String> {
     None
 }
 
-/// Whether a refusal is one that AWS Backup's model has, or that AWS documents for every service
-/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>, and `CommonErrors.html` beside it).
+/// Returns true if a refusal is one that AWS Backup's model has, or that AWS documents for every service
+/// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>, and `CommonErrors.html` there).
 fn is_of_backup(code: Option<&str>) -> bool {
     const CODES: [&str; 19] = [
         "AlreadyExistsException",
@@ -253,7 +253,7 @@ fn is_of_backup(code: Option<&str>) -> bool {
     code.is_some_and(|code| CODES.contains(&code))
 }
 
-/// What an answer with an HTTP status means; the code is one of AWS's, with a request id.
+/// Classifies an answer by its HTTP status; the code is one of AWS's, with a request id.
 fn of_answer(status: u16, code: Option<&str>) -> Fault {
     match code {
         Some(code) if THROTTLING.contains(&code) => Fault::Throttled,
@@ -281,7 +281,7 @@ fn causes(error: &dyn Error) -> String {
     bounds::message(parts.join(": "))
 }
 
-/// Why no answer came from whoever was asked.
+/// Explains why the host that was asked gave no answer.
 fn transport(error: &(dyn Error + 'static), host: Option<&str>) -> String {
     let is_connected = !causes(error).contains("(Connect)");
     let why = innermost(error);
@@ -292,7 +292,7 @@ fn transport(error: &(dyn Error + 'static), host: Option<&str>) -> String {
     }
 }
 
-/// What began it, in its own words.
+/// Returns the root cause, in its own words.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -301,7 +301,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
     bounds::message(innermost).trim_end_matches('.').to_owned()
 }
 
-/// What is wrong with the credentials, where it is they.
+/// Describes what is wrong with the credentials, if they are the cause.
 fn credentials(error: &(dyn Error + 'static)) -> Option<(Fault, String)> {
     let mut next = Some(error);
     while let Some(error) = next {

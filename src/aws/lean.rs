@@ -30,15 +30,15 @@ use super::xml::Element;
 /// A service, as its requests are addressed and signed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LeanService {
-    /// As AWS's configuration names it: `AWS_ENDPOINT_URL_SERVICE_QUOTAS`.
+    /// Name in AWS's configuration: `AWS_ENDPOINT_URL_SERVICE_QUOTAS`.
     pub(super) id: &'static str,
-    /// As it is signed for.
+    /// Name that requests are signed for.
     pub(super) signed: &'static str,
-    /// How it is asked.
+    /// Protocol of its requests.
     pub(super) protocol: WireProtocol,
 }
 
-/// How a service is asked.
+/// Protocol of a service.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum WireProtocol {
     /// Forms in, XML out; of this version of the API.
@@ -66,8 +66,9 @@ pub(super) const KMS: LeanService = LeanService {
     protocol: WireProtocol::Json("TrentService"),
 };
 
-/// Where the global services of a partition are, and how hosts end there; by how its Regions begin
-/// (<https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json>, and `iam` in `endpoints.json` there).
+/// Region of a partition's global services, its host of IAM, and how hosts end there; by how its Regions begin
+/// (<https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json>, and `iam` in `endpoints.json`
+/// there).
 const PARTITIONS: [(&str, &str, &str, &str); 6] = [
     (
         "cn-",

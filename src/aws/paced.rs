@@ -39,7 +39,7 @@ pub struct Paced<R, C> {
     reader: Arc<R>,
     clock: C,
     pace: Pace,
-    /// Which of the pace's places is asked.
+    /// Index of the pace's place that is asked.
     place: usize,
     retry: Retry,
     vaults: Vaults,
@@ -98,7 +98,7 @@ impl<R, C: Clock> Paced<R, C> {
         }
     }
 
-    /// Says so where calls have to be made again for long.
+    /// Reports calls that have to be retried for long.
     #[must_use]
     pub fn telling(self, tell: Tell) -> Self {
         let told = Mutex::default();
@@ -148,7 +148,7 @@ impl<R: Sources, C: Clock> Sources for Paced<R, C> {
         recovery_point_arn: &str,
         vault: Option<&VaultName>,
     ) -> Result<Option<SourceFacts>, ApiError> {
-        // It is several calls, each of which waits for its own turn.
+        // The look-up is several calls, each of which waits for its own turn.
         self.vaults.source(self, recovery_point_arn, vault).await
     }
 

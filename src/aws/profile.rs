@@ -12,12 +12,12 @@ use aws_types::os_shim_internal::{Env, Fs};
 
 use crate::backup::{ApiError, Fault, Operation};
 
-/// What AWS's tools call a profile that is not there.
+/// Error code of AWS's tools for a profile that is not there.
 pub const NO_PROFILE: &str = "ProfileNotFound";
-/// What a profile is called that nobody has chosen: it need not be there.
+/// Name of the profile that nobody has chosen: it need not be there.
 const DEFAULT: &str = "default";
 
-/// Whether a profile that was chosen is there, by `--profile` or else by `AWS_PROFILE`.
+/// Checks that a profile that was chosen, by `--profile` or else by `AWS_PROFILE`, is there.
 pub(super) async fn check(chosen: Option<&str>) -> Result<(), ApiError> {
     let files = EnvConfigFiles::default();
     let chosen_here = chosen.map(|name| name.to_owned().into());

@@ -17,7 +17,7 @@ use super::{error, profile};
 use crate::backup::{ApiError, Fault, Operation};
 use crate::journal::{Object, ObjectError, Objects, Put};
 
-/// Who wrote an object, as its metadata says: `x-amz-meta-redrill-writer`.
+/// Metadata key for the writer of an object: `x-amz-meta-redrill-writer`.
 const WRITER: &str = "redrill-writer";
 
 /// A bucket, and how it is reached.
@@ -25,7 +25,7 @@ const WRITER: &str = "redrill-writer";
 pub struct BucketSettings {
     /// Its name.
     pub bucket: String,
-    /// What all keys begin with; empty, or without slashes at its ends.
+    /// Prefix of all keys; empty, or without slashes at its ends.
     pub prefix: String,
     /// A profile of AWS's configuration for the bucket alone.
     pub profile: Option<String>,
@@ -44,14 +44,14 @@ pub struct Bucket {
     bounded: Bounded,
 }
 
-/// What a bucket is set to; of what was not answered, why.
+/// Settings of a bucket; for those that were not answered, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketTraits {
-    /// Whether earlier versions of objects are kept.
+    /// True if earlier versions of objects are kept.
     pub versioning: Result<bool, String>,
-    /// How objects are encrypted unless a write says otherwise; none where the bucket does not say.
+    /// Encryption of objects unless a write says otherwise; `None` if the bucket does not say.
     pub encryption: Result<Option<String>, String>,
-    /// Whether every kind of public access is blocked.
+    /// True if every kind of public access is blocked.
     pub blocks_public: Result<bool, String>,
 }
 
@@ -123,7 +123,7 @@ impl Bucket {
         }
     }
 
-    /// What the bucket is set to.
+    /// Reads the settings of the bucket.
     pub async fn traits(&self) -> BucketTraits {
         let (client, bucket) = (&self.client, &self.bucket);
         let versioning = client.get_bucket_versioning().bucket(bucket).send();
@@ -164,7 +164,8 @@ impl Bucket {
         }
     }
 
-    /// What a setting of the bucket is, where `unset` is the code of S3 for one that was never made; or why that is not known.
+    /// Reads a setting of the bucket, where `unset` is the code of S3 for one that was never made; or why it is not
+    /// known.
     fn answered<T: Default, A, E>(
         &self,
         operation: Operation,
@@ -182,7 +183,7 @@ impl Bucket {
         }
     }
 
-    /// Why a call has failed.
+    /// Classifies why a call has failed.
     fn failed<E>(&self, operation: Operation, error: &SdkError<E, HttpResponse>) -> ObjectError
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -350,8 +351,8 @@ impl Bucket {
     }
 }
 
-/// Whether the condition of a write did not hold, as where the object that was to be replaced is gone; or whether somebody
-/// writes the same key at the same moment (409).
+/// Returns true if the condition of a write did not hold, as when the object that was to be replaced is gone; or if
+/// somebody writes the same key at the same moment (409).
 fn is_refused<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     match error.raw_response().map(|raw| raw.status().as_u16()) {
         Some(409 | 412) => true,

@@ -37,24 +37,24 @@ pub struct StateMachine {
     bounded: Bounded,
 }
 
-/// How an execution is.
+/// State of an execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Execution {
     /// Its ARN.
     pub arn: String,
-    /// Whether it still runs.
+    /// True if it still runs.
     pub is_running: bool,
-    /// Whether somebody has stopped it, or its time was over: what it sent last may not have its answer.
+    /// True if somebody has stopped it, or it has timed out: its last request may not have its answer.
     pub was_stopped: bool,
     /// AWS's word for how it is.
     pub status: String,
-    /// What it was given.
+    /// Input that it was given.
     pub input: String,
-    /// When it began, by AWS's clock.
+    /// Time at which it began, by AWS's clock.
     pub started_at: Option<Timestamp>,
 }
 
-/// What has become of a start.
+/// Outcome of a start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecutionStart {
     /// The execution of that name and input runs.
@@ -143,7 +143,7 @@ impl StateMachine {
         format!("{machine}:{name}")
     }
 
-    /// How an execution is; none where there is none of that ARN.
+    /// Describes an execution; `None` if there is none of that ARN.
     ///
     /// # Errors
     ///

@@ -74,8 +74,8 @@ impl Writer for Aws<Writes> {
     }
 }
 
-/// Whether something can be a job's id. How ids look is AWS's affair, but an empty one, or one with a line end in it, could
-/// never be asked about.
+/// Returns true if a text can be a job's id. The form of ids is AWS's affair, but an empty one, or one with a line end
+/// in it, could never be asked about.
 fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= 256 && id.chars().all(|c| c.is_ascii_graphic())
 }

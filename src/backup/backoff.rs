@@ -1,4 +1,4 @@
-//! How long to wait: before something is tried again, and before something that goes on is looked at again.
+//! Waits: before something is tried again, and before something that goes on is polled again.
 
 use jiff::SignedDuration;
 
@@ -9,11 +9,11 @@ use super::Fault;
 pub struct Backoff {
     /// The first.
     pub first: SignedDuration,
-    /// How many times as long each further one is.
+    /// Factor by which each further wait grows.
     pub factor: i32,
     /// The longest.
     pub longest: SignedDuration,
-    /// Which part of a wait is left to chance, so that those that failed together do not come back together.
+    /// Part of a wait that is left to chance, so that those that failed together do not retry together.
     pub jitter: f64,
 }
 
@@ -51,19 +51,19 @@ impl Backoff {
     }
 }
 
-/// How often a call is made that gets no good answer, and how long to wait before each further time.
+/// Limits and waits for the retries of a call that gets no good answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retry {
     /// The waits.
     pub backoff: Backoff,
-    /// How often it is made while AWS throttles it.
+    /// Number of times that it is made while AWS throttles it.
     pub throttled: u32,
-    /// How often it is made while there is no answer, or one that says nothing.
+    /// Number of times that it is made while there is no answer, or one that says nothing.
     pub silent: u32,
 }
 
 impl Retry {
-    /// How long to wait before a call is made again that was made so often; none where it is not.
+    /// Returns the wait before a call that was made so often is made again; none if it is not.
     #[must_use]
     pub fn wait(&self, fault: Fault, made: u32) -> Option<SignedDuration> {
         let most = match fault {
@@ -87,7 +87,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// How long to wait after so long.
+    /// Returns the wait, given the time that has passed.
     #[must_use]
     pub fn after(&self, passed: SignedDuration) -> SignedDuration {
         (passed / self.part).clamp(self.shortest, self.longest)

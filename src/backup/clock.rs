@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// What the engine knows of time.
+/// Time, as the engine knows it.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
@@ -19,7 +19,7 @@ pub trait Clock: Send + Sync {
     }
 }
 
-/// What the machine's two clocks show at a moment.
+/// Reading of the machine's two clocks at a moment.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     wall: Timestamp,

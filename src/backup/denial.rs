@@ -1,8 +1,8 @@
-//! What AWS says when it does not allow something, and what to do about it.
+//! Denials by AWS, and what to do about them.
 //!
 //! The words are those of
-//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>; AWS Backup writes those of a failed job in
-//! its own way (<https://docs.aws.amazon.com/aws-backup/latest/devguide/troubleshooting.html>).
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>; AWS Backup writes those of a
+//! failed job in its own way (<https://docs.aws.amazon.com/aws-backup/latest/devguide/troubleshooting.html>).
 
 use super::Operation;
 use crate::rules::HandlerActions;
@@ -22,7 +22,8 @@ pub fn denied_action(message: &str) -> Option<&str> {
     (!service.is_empty() && !verb.is_empty()).then_some(action)
 }
 
-/// What the caller can do about a refusal: which statement of `redrill iam` is missing, or which other policy stands in the way.
+/// Returns what the caller can do about a refusal: which statement of `redrill iam` is missing, or which other policy
+/// stands in the way.
 pub(crate) fn remedy(operation: Operation, message: &str) -> Option<String> {
     let action = denied_action(message);
     // AWS Backup says this of a vault that is not there, or whose access policy denies it.

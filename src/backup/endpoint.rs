@@ -1,10 +1,10 @@
-//! Where a run is: at AWS, or somewhere that only looks like it.
+//! Endpoint of a run: AWS, or somewhere that only looks like it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What answers a run's calls. A run belongs to it: what one has made is not to be found at another.
+/// Endpoint that answers a run's calls. A run belongs to it: what one has made is not to be found at another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Endpoint {
@@ -21,7 +21,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Whether it is another place. One machine has several names for itself.
+    /// Returns true if it is another place. One machine has several names for itself.
     #[must_use]
     pub fn differs_from(&self, other: &Self) -> bool {
         match (self, other) {
@@ -32,7 +32,7 @@ impl Endpoint {
         }
     }
 
-    /// What has to be said of a run that was not at AWS, before anything else is said of it.
+    /// Returns the warning that precedes anything else said of a run that was not at AWS.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         match self {

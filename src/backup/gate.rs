@@ -1,4 +1,4 @@
-//! What has to be passed before anything is changed at AWS.
+//! Gate to pass before anything is changed at AWS.
 
 use std::fmt;
 use std::pin::Pin;

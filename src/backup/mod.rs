@@ -1,5 +1,6 @@
-//! What AWS Backup is, to redrill: its recovery points, vaults and jobs, its errors, its published rates, the traits that
-//! read and write them, and the clock by which that is timed. Reading and writing are two traits: what only looks cannot start anything.
+//! Model of AWS Backup: its recovery points, vaults and jobs, its errors, its published rates, the traits that read and
+//! write them, and the clock by which that is timed. Reading and writing are two traits: a reader cannot start
+//! anything.
 
 mod backoff;
 mod clock;

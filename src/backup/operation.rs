@@ -81,9 +81,9 @@ impl Operation {
 }
 
 impl Operation {
-    /// What a policy has to allow for it. Cloud Control API's calls are CloudFormation's
-    /// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/security.html>); those of S3 have names of their own
-    /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>).
+    /// Returns the action that a policy has to allow for it. Cloud Control API's calls are CloudFormation's
+    /// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/security.html>); those of S3 have names of their
+    /// own (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>).
     #[must_use]
     pub fn iam_action(self) -> String {
         match self {
@@ -105,7 +105,7 @@ impl Operation {
         }
     }
 
-    /// What `redrill iam` calls the statement that allows it; none of what no command with a plan calls.
+    /// Returns the statement of `redrill iam` that allows it; none if no command with a plan calls it.
     #[must_use]
     pub fn statement(self) -> Option<&'static str> {
         Some(match self {
@@ -141,10 +141,10 @@ impl Operation {
         })
     }
 
-    /// How many there are.
+    /// Number of operations.
     pub(super) const COUNT: usize = Self::StartRestoreJob as usize + 1;
 
-    /// Whose it is; none of what nobody counts.
+    /// Returns its service; none if nobody counts it.
     #[must_use]
     pub fn service(self) -> Option<Service> {
         match self {
@@ -198,7 +198,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// How many there are.
+    /// Number of services.
     pub(super) const COUNT: usize = Self::ServiceQuotas as usize + 1;
 }
 
@@ -212,7 +212,7 @@ impl fmt::Display for Operation {
 mod tests {
     use super::*;
 
-    /// What is told of several is told in the order of their names.
+    /// Lists of several are in the order of their names.
     #[test]
     fn operations_are_in_the_order_of_their_names() {
         use Operation as Of;

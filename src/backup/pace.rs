@@ -9,7 +9,7 @@ use super::operation::Service;
 use super::{Clock, Operation, Rates};
 use crate::ids::{AccountId, RegionName};
 
-/// Whether AWS is asked at its rates.
+/// Policy for keeping to AWS's rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
     /// From the first call on.
@@ -66,19 +66,19 @@ impl Pace {
         }
     }
 
-    /// Whether it is asked at AWS's rates from the first call on.
+    /// Returns true if AWS is asked at its rates from the first call on.
     #[must_use]
     pub fn is_kept(&self) -> bool {
         self.keeping == Keeping::Always
     }
 
-    /// What is in no place is never asked about.
+    /// Returns the rates of a place; an unknown place is never asked about.
     fn rates(&self, place: usize) -> Option<MutexGuard<'_, Option<Rates>>> {
         let place = self.places.get(place)?;
         Some(place.rates.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// When a call may leave, at the earliest.
+    /// Returns the earliest time that a call may leave.
     #[must_use]
     pub fn free_at(&self, place: usize, operation: Operation, now: Timestamp) -> Timestamp {
         let rates = self.rates(place);
@@ -92,7 +92,7 @@ impl Pace {
         rates.as_deref()?.as_ref()?.own_free_at(operation)
     }
 
-    /// Whether a call may leave now, which it then does; else when to ask again.
+    /// Lets a call leave now, if it may; else says when to ask again.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ mod tests {
         Pace::of(places, keeping, START)
     }
 
-    /// How many calls leave at one moment.
+    /// Counts the calls that leave at one moment.
     fn at_once(pace: &Pace, place: usize, operation: Operation, now: Timestamp) -> usize {
         let left = (0..100).take_while(|_| pace.take(place, operation, now).is_ok());
         left.count()
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(at_once(&pace, 0, Operation::GetResource, START), 1);
         assert_eq!(pace.free_at(0, Operation::ListTags, START), START);
         assert!(pace.free_at(0, Operation::DeleteResource, START) > START);
-        // Who is asking is nobody's to count.
+        // GetCallerIdentity counts towards no service.
         assert_eq!(at_once(&pace, 0, Operation::GetCallerIdentity, START), 100);
         assert_eq!(pace.free_at(0, Operation::ListTags, START), START);
     }

@@ -14,7 +14,7 @@ const SAME: u32 = 3;
 /// Empty pages in a row: AWS may filter what is on one, and does not filter for ever.
 const EMPTY: u32 = 1_000;
 
-/// How far a listing has come.
+/// Progress of a listing.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
     read: u32,
@@ -34,7 +34,7 @@ impl Pages {
         self.token.clone()
     }
 
-    /// How many pages have been read.
+    /// Returns the number of pages read.
     #[must_use]
     pub fn read(&self) -> u32 {
         self.read
@@ -99,12 +99,12 @@ impl Pages {
     }
 }
 
-/// What is on a page of a listing, and the token of the next.
+/// Items on a page of a listing, and the token of the next.
 pub type Page<T> = (Vec<T>, Option<String>);
 
-/// What listings are of.
+/// Item of a listing.
 pub trait Listed {
-    /// What it is known by within a listing.
+    /// Returns its name within a listing.
     fn name(&self) -> &str;
 }
 
@@ -134,7 +134,7 @@ where
 fn endless(operation: Operation, message: String) -> ApiError {
     ApiError {
         operation,
-        // It says nothing of what is there, and is no reason to take it for absent.
+        // An endless listing says nothing of what is there: no reason to take it for absent.
         fault: Fault::Service,
         code: None,
         request_id: None,

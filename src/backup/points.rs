@@ -19,9 +19,9 @@ pub struct Vault {
     pub kind: Option<String>,
     /// The key that encrypts it.
     pub encryption_key_arn: Option<String>,
-    /// Whether AWS Backup Vault Lock protects it; that hinders no restore.
+    /// True if AWS Backup Vault Lock protects it; that hinders no restore.
     pub locked: bool,
-    /// How many recovery points AWS counts in it.
+    /// Number of recovery points that AWS counts in it.
     pub recovery_points: Option<u64>,
 }
 
@@ -36,13 +36,13 @@ pub struct RecoveryPoint {
     pub vault: String,
     /// The account that owns the vault, where another one shares it with the caller.
     pub vault_account: Option<AccountId>,
-    /// What was backed up.
+    /// ARN of the backed-up resource.
     pub resource_arn: String,
     /// AWS's name of the type.
     pub resource_type: Option<String>,
-    /// Whether it can be restored.
+    /// Status, which decides if it can be restored.
     pub status: PointStatus,
-    /// When the backup began.
+    /// Start of the backup.
     pub created_at: Option<Timestamp>,
     /// The size of the backup, bytes.
     pub size_bytes: Option<i64>,
@@ -50,11 +50,11 @@ pub struct RecoveryPoint {
     pub storage_class: Option<String>,
     /// The composite recovery point that it belongs to.
     pub parent: Option<String>,
-    /// Whether others belong to it.
+    /// True if others belong to it.
     pub is_parent: bool,
-    /// When AWS Backup will delete it.
+    /// Time when AWS Backup will delete it.
     pub expires_at: Option<Timestamp>,
-    /// Whether it is temporary: it is deleted as soon as it has been copied (`DELETE_AFTER_COPY`).
+    /// True if it is temporary: it is deleted as soon as it has been copied (`DELETE_AFTER_COPY`).
     pub deleted_after_copy: bool,
     /// The key that encrypts it.
     pub encryption_key_arn: Option<String>,
@@ -106,7 +106,7 @@ pub enum PointStatus {
 }
 
 impl PointStatus {
-    /// Whether a restore can be started from it. Which of the two words a type shows is not documented.
+    /// Returns true if a restore can be started from it. Which of the two words a type shows is not documented.
     #[must_use]
     pub fn is_restorable(&self) -> bool {
         matches!(self, Self::Completed | Self::Available)
@@ -143,10 +143,10 @@ impl fmt::Display for PointStatus {
     }
 }
 
-/// Which recovery points to list.
+/// Query for recovery points.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PointQuery {
-    /// Those of a vault (ListRecoveryPointsByBackupVault).
+    /// Recovery points of a vault (ListRecoveryPointsByBackupVault).
     InVault {
         /// The vault.
         vault: VaultName,
@@ -155,10 +155,10 @@ pub enum PointQuery {
         /// Of this type alone.
         resource_type: Option<String>,
     },
-    /// Those of a resource in every vault (ListRecoveryPointsByResource): of EFS and EC2 AWS lists those that AWS
-    /// Backup made.
+    /// Recovery points of a resource in every vault (ListRecoveryPointsByResource): of EFS and EC2 AWS lists those that
+    /// AWS Backup made.
     OfResource {
-        /// What was backed up.
+        /// ARN of the backed-up resource.
         resource_arn: String,
     },
 }

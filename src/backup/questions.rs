@@ -55,7 +55,7 @@ where
     /// Until something is answered, or nothing is under way.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let before = self.answered.len();
-        // What is answered makes room for more.
+        // Answers make room for more questions.
         loop {
             let room = match self.has_failed {
                 true => 0,
@@ -138,7 +138,7 @@ mod tests {
             async move {
                 asked.set(asked.get() + 1);
                 match at {
-                    // It fails after the later one has.
+                    // The earlier one fails after the later one has.
                     3 => {
                         both.wait().await;
                         tokio::task::yield_now().await;

@@ -1,11 +1,11 @@
-//! How fast AWS may be asked: its published rates, kept without being told.
+//! Rates at which AWS may be asked: the published ones, kept without being told.
 //!
 //! The numbers of AWS Backup are AWS's, per account and Region
-//! (<https://docs.aws.amazon.com/general/latest/gr/bk.html>, «AWS Backup API throttling»). Of Cloud Control API AWS publishes
-//! none; aws-nuke was throttled at about 30 of one operation and keeps to 25
-//! (<https://github.com/ekristen/aws-nuke/issues/508>, <https://github.com/ekristen/aws-nuke/pull/510>). Nor are those of IAM, KMS and Service Quotas AWS's, of which a handful of calls is made:
-//! those rates are assumptions. Others in the account
-//! share them, so a rate gives way when AWS throttles, and comes back slowly.
+//! (<https://docs.aws.amazon.com/general/latest/gr/bk.html>, «AWS Backup API throttling»). Of Cloud Control API AWS
+//! publishes none; aws-nuke was throttled at about 30 of one operation and keeps to 25
+//! (<https://github.com/ekristen/aws-nuke/issues/508>, <https://github.com/ekristen/aws-nuke/pull/510>). Nor are those
+//! of IAM, KMS and Service Quotas AWS's, of which a handful of calls is made: those rates are assumptions. Others in
+//! the account share them, so a rate gives way when AWS throttles, and comes back slowly.
 
 use std::collections::BTreeMap;
 
@@ -38,13 +38,13 @@ const PUBLISHED_SUMS: [(Service, f64); 5] = [
     (Service::Kms, 50.0),
     (Service::ServiceQuotas, 5.0),
 ];
-/// How much of a rate is used: clocks differ, and calls that leave evenly do not arrive so.
+/// Part of a rate that is used: clocks differ, and calls that leave evenly do not arrive so.
 const MARGIN: f64 = 0.99;
 /// Calls a second that are made at the least: somebody has to notice when the others have gone.
 const SLOWEST: f64 = 0.1;
-/// What a throttled answer leaves of a rate that is far from where it was throttled last, or never was.
+/// Part that a throttled answer leaves of a rate that is far from where it was throttled last, or never was.
 const FIRST_DECREASE: f64 = 0.85;
-/// What it leaves of one that is near: most of what the others have left is being used.
+/// Part that it leaves of one that is near: most of what the others have left is being used.
 const DECREASE: f64 = 0.9;
 /// Near is above this part of the rate that was throttled last.
 const NEAR: f64 = 0.9;
@@ -71,12 +71,12 @@ struct TokenBucket {
     changed: Timestamp,
     /// The rate that was throttled last.
     throttled_at: Option<f64>,
-    /// When the next call may leave.
+    /// Time when the next call may leave.
     next: Timestamp,
 }
 
 impl Rates {
-    /// As AWS publishes them.
+    /// Returns the rates that AWS publishes.
     #[must_use]
     pub fn published(now: Timestamp) -> Self {
         let bucket = |rate| TokenBucket::new(rate, now);
@@ -88,7 +88,7 @@ impl Rates {
         }
     }
 
-    /// What a call counts towards.
+    /// Returns the buckets that a call counts towards.
     fn buckets(&self, operation: Operation) -> impl Iterator<Item = &TokenBucket> {
         let sum = operation
             .service()
@@ -104,7 +104,7 @@ impl Rates {
         self.by_operation.get_mut(&operation).into_iter().chain(sum)
     }
 
-    /// When a call may leave, at the earliest.
+    /// Returns the earliest time that a call may leave.
     pub fn free_at(&self, operation: Operation, now: Timestamp) -> Timestamp {
         let next = self.buckets(operation).map(|bucket| bucket.next);
         next.fold(now, Timestamp::max)
@@ -116,7 +116,7 @@ impl Rates {
         own.map(|bucket| bucket.next)
     }
 
-    /// Whether a call may leave now, which it then does; else when to ask again.
+    /// Lets a call leave now, if it may; else says when to ask again.
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ mod tests {
 
     const START: Timestamp = Timestamp::UNIX_EPOCH;
 
-    /// How many calls leave in some seconds, asking whenever the rates say to; every `throttle_every`-th is throttled.
+    /// Counts the calls that leave in some seconds, asking whenever the rates say to.
     fn calls(rates: &mut Rates, operation: Operation, from: Timestamp, seconds: i64) -> usize {
         let end = from + SignedDuration::from_secs(seconds);
         let (mut now, mut count) = (from, 0);

@@ -41,7 +41,7 @@ pub trait Sources: Send + Sync {
         recovery_point_arn: &str,
     ) -> impl Future<Output = Result<Option<RecoveryPoint>, ApiError>> + Send;
 
-    /// What GetRecoveryPointRestoreMetadata returns.
+    /// Reads what GetRecoveryPointRestoreMetadata returns.
     fn restore_metadata(
         &self,
         vault: &VaultName,
@@ -57,12 +57,12 @@ pub trait Sources: Send + Sync {
     ) -> impl Future<Output = Result<Page<(String, String)>, ApiError>> + Send;
 }
 
-/// What redrill reads from AWS.
+/// Read access to AWS.
 pub trait Reader: Sources {
     /// The account of the caller (STS GetCallerIdentity).
     fn caller_account(&self) -> impl Future<Output = Result<AccountId, ApiError>> + Send;
 
-    /// What AWS's clock said in its latest answer about jobs; none before the first.
+    /// Returns what AWS's clock said in its latest answer about jobs; none before the first.
     fn date(&self) -> Option<Timestamp>;
 
     /// One restore job.
@@ -83,8 +83,8 @@ pub trait Reader: Sources {
         std::future::ready(Ok((Vec::new(), None)))
     }
 
-    /// Whether what a job has made for a request is still there; `None` where it made nothing of its own, or nothing reads its
-    /// type.
+    /// Checks if what a job has made for a request is still there; `None` if it made nothing of its own, or nothing
+    /// reads its type.
     fn is_there(
         &self,
         _arn: &str,
@@ -132,7 +132,7 @@ pub async fn all_protected<R: Reader>(reader: &R) -> Result<Vec<ClaimedResource>
     Ok(all)
 }
 
-/// Which jobs to list.
+/// Query for jobs.
 #[derive(Clone, Debug, Default)]
 pub struct JobQuery {
     /// The account whose jobs they are.
@@ -195,27 +195,27 @@ pub async fn each_job_page<R: Reader>(
 pub struct Job {
     /// Opaque: AWS writes it in upper and in lower case.
     pub id: JobId,
-    /// How far it is.
+    /// Status of the job.
     pub status: JobStatus,
     /// AWS's words, mostly of a failure.
     pub message: Option<String>,
-    /// What it made; may come early, late or never.
+    /// ARN of what it made; may come early, late or never.
     pub created_resource_arn: Option<String>,
-    /// Whose it is.
+    /// Account that it belongs to.
     pub account: Option<AccountId>,
-    /// When it was created.
+    /// Creation time of the job.
     pub created_at: Option<Timestamp>,
-    /// When it ended.
+    /// End of the job.
     pub completed_at: Option<Timestamp>,
     /// AWS's name of the type of what it restores.
     pub resource_type: Option<String>,
-    /// Whether other jobs are nested in it.
+    /// True if other jobs are nested in it.
     pub is_parent: bool,
     /// The job that it is nested in.
     pub parent: Option<JobId>,
-    /// What it restores.
+    /// ARN of the recovery point that it restores.
     pub recovery_point_arn: Option<String>,
-    /// When that was made.
+    /// Creation time of the recovery point.
     pub recovery_point_created_at: Option<Timestamp>,
     /// The resource that was backed up.
     pub source_resource_arn: Option<String>,
@@ -224,7 +224,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Whether it is nested in another.
+    /// Returns true if it is nested in the given job.
     #[must_use]
     pub fn is_nested_in(&self, id: &JobId) -> bool {
         let parent = self.parent.as_ref();
@@ -238,7 +238,7 @@ impl Listed for Job {
     }
 }
 
-/// How far a job is.
+/// Status of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobStatus {
     /// Waits.
@@ -256,7 +256,7 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
-    /// Whether it stays what it is.
+    /// Returns true if the status is final.
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Completed | Self::Aborted | Self::Failed)
@@ -281,13 +281,13 @@ impl fmt::Display for JobStatus {
 pub struct ApiError {
     /// The call.
     pub operation: Operation,
-    /// Whose fault it is, and what it says about the request.
+    /// Fault: whose it is, and what it says about the request.
     pub fault: Fault,
     /// AWS's name of the error.
     pub code: Option<String>,
     /// AWS's name of the answer, which is what its support asks for first.
     pub request_id: Option<String>,
-    /// What happened, in words.
+    /// Description of what happened.
     pub message: String,
 }
 
@@ -304,8 +304,8 @@ impl fmt::Display for ApiError {
 impl std::error::Error for ApiError {}
 
 impl ApiError {
-    /// Whether it may mean that there is no such thing: AWS answers AccessDenied as well where a vault or recovery point
-    /// does not exist. Credentials that have expired say nothing of either.
+    /// Returns true if it may mean that there is no such thing: AWS answers AccessDenied as well if a vault or recovery
+    /// point does not exist. Credentials that have expired say nothing of either.
     #[must_use]
     pub fn may_mean_absence(&self) -> bool {
         match self.fault {
@@ -315,16 +315,16 @@ impl ApiError {
         }
     }
 
-    /// Whether a policy of IAM keeps the caller from asking, in IAM's words, which says nothing of what was asked about.
-    /// AWS Backup's own refusal, of a vault that is not there or that keeps the caller out, names no action
-    /// (`Insufficient privileges to perform this action.`, <https://github.com/boto/boto3/issues/2269>).
+    /// Returns true if a policy of IAM keeps the caller from asking, in IAM's words, which says nothing of what was
+    /// asked about. AWS Backup's own refusal, of a vault that is not there or that keeps the caller out, names no
+    /// action (`Insufficient privileges to perform this action.`, <https://github.com/boto/boto3/issues/2269>).
     #[must_use]
     pub fn lacks_permission(&self) -> bool {
         self.fault == Fault::Denied && denied_action(&self.message).is_some()
     }
 }
 
-/// Whose fault, and whether the request may have been carried out.
+/// Party at fault, and whether the request may have been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Too many calls: not carried out; later.

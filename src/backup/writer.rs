@@ -30,6 +30,6 @@ pub trait Writer: Send + Sync {
         failure: Option<&str>,
     ) -> impl Future<Output = Result<(), ApiError>> + Send;
 
-    /// How often it has called AWS, by operation.
+    /// Returns the number of its calls to AWS, by operation.
     fn calls(&self) -> BTreeMap<Operation, u64>;
 }

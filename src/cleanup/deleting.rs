@@ -14,8 +14,8 @@ use crate::execute::{Control, Ended};
 use crate::ids::ClientToken;
 use crate::state::{Append, Event, JournalError, Recorded};
 
-/// How many deletions are recorded before AWS has answered to them: a second's worth at its rate. What is recorded and was
-/// not asked for when the process ends is asked for by whoever goes on.
+/// Number of deletions that are recorded before AWS has answered them: a second's worth at its rate. A deletion that is
+/// recorded and not requested when the process ends is requested by whoever goes on.
 const UNASKED: usize = 25;
 
 /// Resources of any type, by the names that Cloud Control API has for them.
@@ -33,7 +33,7 @@ pub trait Resources: Send + Sync {
         token: &ClientToken,
     ) -> impl Future<Output = Result<DeleteAnswer, ApiError>> + Send;
 
-    /// How far a request is (GetResourceRequestStatus).
+    /// Returns the progress of a request (GetResourceRequestStatus).
     fn progress(
         &self,
         named: &Named,
@@ -41,42 +41,42 @@ pub trait Resources: Send + Sync {
     ) -> impl Future<Output = Result<DeletionProgress, ApiError>> + Send;
 }
 
-/// What AWS says to a request.
+/// Answer of AWS to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeleteAnswer {
-    /// It is followed by this token.
+    /// Token to follow the request by.
     Request(String),
-    /// It is deleted already, by a request of somebody else's.
+    /// Deletion already under way, by somebody else's request.
     UnderWay,
-    /// It is not there.
+    /// Resource that is not there.
     Gone,
 }
 
-/// How far a request is.
+/// Progress of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeletionProgress {
-    /// It goes on.
+    /// Request in progress.
     UnderWay,
-    /// It is done.
+    /// Request that is done.
     Done,
-    /// It has failed: AWS's words.
+    /// Failure of the request: AWS's words.
     Failed(String),
 }
 
-/// What a cleanup has come to.
+/// Outcome of a cleanup.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cleaned {
-    /// Whether everything was looked at, or somebody wanted to leave before.
+    /// End of the cleanup: everything was looked at, or somebody wanted to leave before.
     pub ended: Ended,
-    /// What was deleted, and is gone now.
+    /// Number of resources that were deleted, and are gone now.
     pub gone: usize,
-    /// What had gone before anybody asked for it.
+    /// Number of resources that had gone before anybody asked for it.
     pub already_gone: usize,
-    /// What is left, and why.
+    /// Items that are left, and why.
     pub left: Vec<(Item, String)>,
 }
 
-/// Why a cleanup stopped: what was asked for goes on at AWS, and the same command takes it up again.
+/// Reason for the stop of a cleanup: what was requested goes on at AWS, and the same command takes it up again.
 #[derive(Debug, thiserror::Error)]
 pub enum CleanupStopped {
     /// The disk.
@@ -91,7 +91,7 @@ pub enum CleanupStopped {
 pub struct Deletions<'a, R, J, C> {
     /// AWS.
     pub resources: Arc<R>,
-    /// How fast it is asked.
+    /// Pace of the calls.
     pub pace: Pace,
     /// The journal of the run.
     pub journal: J,
@@ -99,20 +99,20 @@ pub struct Deletions<'a, R, J, C> {
     pub clock: C,
     /// Sees every event, after it is on disk.
     pub observer: &'a mut dyn FnMut(&Recorded),
-    /// Who wants to leave: after the calls that are under way, or at once.
+    /// Requests to leave: after the calls that are under way, or at once.
     pub control: UnboundedReceiver<Control>,
 }
 
-/// What has become of the items of a level, by their places in it.
+/// Outcomes of the items of a level, by their places in it.
 type Outcomes = BTreeMap<usize, DeletionOutcome>;
 
-/// How one level is going.
+/// Progress of one level.
 struct DeletionLevel<'a> {
     items: &'a [Item],
-    /// What has not been asked for.
+    /// Items whose deletion has not been requested.
     waiting: VecDeque<usize>,
     tasks: JoinSet<(usize, DeletionOutcome)>,
-    /// How many of the tasks AWS has not answered to.
+    /// Number of tasks that AWS has not answered.
     unasked: usize,
     outcomes: Outcomes,
     /// The first error that is not about one resource alone.
@@ -340,7 +340,7 @@ mod tests {
         under_way: usize,
         most_under_way: usize,
         asked: Vec<String>,
-        /// What nobody may delete.
+        /// Resource that nobody may delete.
         denied: Option<String>,
     }
 

@@ -35,38 +35,38 @@ pub struct Item {
     pub restore: String,
     /// AWS's name of its resource type.
     pub resource_type: String,
-    /// What it made; none where AWS does not say.
+    /// ARN of what it made; none if AWS does not say.
     pub arn: Option<String>,
     /// The nested job or the earlier attempt that made it; none where it is that of the restore's own job.
     pub by: Option<String>,
-    /// When the job ended that made it.
+    /// Time at which the job that made it ended.
     pub ended_at: Option<Timestamp>,
-    /// What is to become of it.
+    /// Decision about it.
     pub disposition: Disposition,
 }
 
-/// What is to become of something.
+/// Decision about a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// It is deleted.
+    /// Resource to delete.
     Delete {
-        /// How Cloud Control API names it.
+        /// Name of the resource in Cloud Control API.
         named: Named,
         /// The client token of the request.
         token: ClientToken,
-        /// Why somebody has to say that it is the run's, where that is so: it is known by its name alone.
+        /// Reason why somebody has to say that it is the run's, if so: it is known by its name alone.
         doubt: Option<String>,
     },
-    /// It is gone already.
+    /// Resource that is gone already.
     Gone,
-    /// It is not of this run's making, and stays: why.
+    /// Resource that is not of this run's making, and stays: why.
     Stays(String),
-    /// It is of this run's making, and is left: why.
+    /// Resource of this run's making that is left: why.
     Left(String),
 }
 
-/// What has to happen, in the order in which it has to: what needs something else goes before that, and what holds a nested
-/// job's resource before the resource.
+/// Decides what has to happen, in order: what needs something else goes before that, and what holds a nested job's
+/// resource before the resource.
 #[must_use]
 pub fn cleanup(
     events: &[Recorded],
@@ -97,7 +97,8 @@ pub fn cleanup(
     levels
 }
 
-/// How Cloud Control API names what a job has made; none where the restore wrote into something, or nothing reads its type.
+/// Names what a job has made for Cloud Control API; none if the restore wrote into something, or nothing reads its
+/// type.
 #[must_use]
 pub fn made(arn: &str, resource_type: &str, metadata: &Metadata) -> Option<Named> {
     match types::kind(arn, resource_type, Some(metadata)) {
@@ -106,7 +107,7 @@ pub fn made(arn: &str, resource_type: &str, metadata: &Metadata) -> Option<Named
     }
 }
 
-/// What a nested job is called.
+/// Name for a nested job.
 const NESTED: &str = "nested job";
 
 /// A restore may write into what another one of the run has made.
@@ -133,11 +134,11 @@ fn of_each_other(levels: &mut [Vec<Item>]) {
     }
 }
 
-/// What everything is decided by.
+/// Basis of all decisions.
 struct Planned<'a> {
     record: &'a CleanupRecord,
     targets: &'a Indexed<PlaceIndex, Target>,
-    /// Whether the plan has the entry today; else it had it when the run was taken up.
+    /// True if the plan has the entry today; else it had it when the run was taken up.
     protect: BTreeMap<&'a str, bool>,
 }
 
@@ -187,7 +188,7 @@ impl Planned<'_> {
         items
     }
 
-    /// What the last attempt has made, or may have.
+    /// Lists what the last attempt has made, or may have.
     fn of_last(&self, restore: &str, past: &RestoreState, last: &Attempt) -> Vec<Item> {
         let unknown = |why: String| {
             vec![Item {
@@ -221,7 +222,7 @@ impl Planned<'_> {
         }
     }
 
-    /// What the jobs of an attempt have made that AWS names.
+    /// Lists what the jobs of an attempt have made, if AWS names it.
     fn of_attempt(&self, restore: &str, past: &RestoreState, attempt: &Attempt) -> Vec<Item> {
         let item = |made: &MadeResource<'_>, by: Option<String>| Item {
             restore: restore.to_owned(),
@@ -405,7 +406,7 @@ fn nested_metadata(resource_type: &str, metadata: &Metadata) -> BTreeMap<String,
         .collect()
 }
 
-/// What stays behind at AWS, or stands in the way, when these things are deleted: what AWS documents of each type.
+/// Lists what stays behind at AWS, or stands in the way, when these things are deleted, as AWS documents each type.
 #[must_use]
 pub fn leaves(levels: &[Vec<Item>]) -> Vec<String> {
     let types: BTreeSet<&str> = levels

@@ -11,15 +11,15 @@ use super::{ExistingResource, Named};
 use crate::backup::{ApiError, Backoff, Clock, Fault, Interval, Operation, Pace, Retry};
 use crate::ids::ClientToken;
 
-/// How long to wait between two looks.
+/// Interval between two looks.
 const WAITS: Interval = Interval {
     part: 4,
     shortest: SignedDuration::from_millis(500),
     longest: SignedDuration::from_secs(15),
 };
-/// How often an absence is looked for that AWS does not show yet.
+/// Number of looks for an absence that AWS does not show yet.
 const LOOKS: u32 = 20;
-/// How often a call is made; a deletion that was asked for twice is the same, by its token.
+/// Retries of a call; a deletion that was requested twice is the same, by its token.
 const RETRY: Retry = Retry {
     backoff: Backoff {
         first: SignedDuration::from_millis(500),
@@ -31,14 +31,14 @@ const RETRY: Retry = Retry {
     silent: 3,
 };
 
-/// What has become of it.
+/// Outcome of a deletion.
 #[derive(Debug)]
 pub(super) enum DeletionOutcome {
-    /// It was deleted, and is not there any more.
+    /// Resource that was deleted, and is gone.
     Gone,
-    /// It was not there when it was asked for, or somebody else has deleted it.
+    /// Resource that was gone when its deletion was requested, or that somebody else has deleted.
     WasGone,
-    /// It is there: why.
+    /// Resource that is still there: why.
     Left(String),
     /// Somebody wanted to leave before that was known.
     Open,
@@ -63,7 +63,7 @@ pub(super) struct One<R, C> {
     pub(super) clock: C,
     pub(super) named: Named,
     pub(super) token: ClientToken,
-    /// Whether somebody wants to leave: no further call is made then.
+    /// Set once somebody wants to leave: no further call is made then.
     pub(super) leaving: watch::Receiver<bool>,
 }
 
@@ -101,7 +101,7 @@ impl<R: Resources, C: Clock> One<R, C> {
             match self.taken(&mut calls, answer).await {
                 Ok(Some(found)) => return Ok(found),
                 Ok(None) => {}
-                // It is looked for once its deletion has been asked for.
+                // The resource is looked for once its deletion has been requested.
                 Err(DeletionOutcome::Left(why)) => {
                     return Err(DeletionOutcome::Left(format!(
                         "AWS was asked to delete it; whether it is gone cannot be read: {why}"
@@ -190,7 +190,7 @@ impl<R: Resources, C: Clock> One<R, C> {
         }
     }
 
-    /// What a call has answered; none where it is to be made again.
+    /// Returns the answer of a call; none if the call is to be made again.
     async fn taken<T>(
         &mut self,
         calls: &mut RepeatedCall,

@@ -1,4 +1,4 @@
-//! What the journal says of what a run has made: attempt by attempt, with what nested jobs have made.
+//! Record of what a run has made, by its journal: attempt by attempt, with what nested jobs have made.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,34 +17,34 @@ pub(super) struct Attempt {
     /// The index of the target that it was meant for.
     pub(super) place: PlaceIndex,
     pub(super) job_id: Option<JobId>,
-    /// Whether the run has started the job, as far as is known.
+    /// True if the run has started the job, as far as is known.
     pub(super) ours: Option<bool>,
-    /// When AWS created the job.
+    /// Time at which AWS created the job.
     pub(super) started_at: Option<Timestamp>,
-    /// When it ended, by AWS's clock or, where that was not told, by that of the run.
+    /// Time at which it ended, by AWS's clock or, if that was not told, by that of the run.
     pub(super) ended_at: Option<Timestamp>,
-    /// What AWS says that it has made.
+    /// Resource that it has made, as AWS says.
     pub(super) made: Option<String>,
-    /// Why the run has found that it is not what was asked for, where it has.
+    /// Reason why it is not what was asked for, if the run has found that.
     pub(super) mismatch: Option<String>,
     /// Its nested jobs; none where nobody has asked.
     pub(super) nested: Option<Vec<NestedJob>>,
 }
 
-/// What the journal says that is needed here.
+/// Facts from the journal that are needed here.
 pub(super) struct CleanupRecord {
     /// The plan's name and the run id.
     pub(super) run: String,
-    /// When the run was opened.
+    /// Time at which the run was opened.
     pub(super) start: Timestamp,
     /// By restore, from the first attempt to the last.
     pub(super) attempts: BTreeMap<String, Vec<Attempt>>,
-    /// What `protect` had whenever the run was taken up.
+    /// Entries that `protect` had whenever the run was taken up.
     pub(super) protect: BTreeSet<String>,
     /// All jobs of the run.
     pub(super) jobs: BTreeSet<JobId>,
     needs: HashMap<String, Vec<String>>,
-    /// How often each thing was left, or was gone: a later attempt may make what has its name.
+    /// Number of times that each thing was left, or was gone: a later attempt may make what has its name.
     ended: BTreeMap<(String, String), u32>,
 }
 
@@ -74,7 +74,7 @@ impl CleanupRecord {
                 self.run = format!("{plan}/{run}");
             }
             Event::Planned { outline } => {
-                // What a plan has lost since still needs what it needed.
+                // Restores that a plan has lost since still need what they needed.
                 let restores = outline.restores.iter();
                 let needs = restores.map(|r| (r.name.clone(), r.needs.clone()));
                 self.needs.extend(needs);
@@ -176,7 +176,7 @@ impl CleanupRecord {
         ClientToken::new(id.to_string())
     }
 
-    /// How many restores stand between it and one that needs nothing.
+    /// Returns the number of restores between it and one that needs nothing.
     pub(super) fn depth(&self, restore: &str) -> usize {
         let mut depth = 0;
         let mut level = BTreeSet::from([restore]);

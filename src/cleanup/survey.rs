@@ -1,5 +1,5 @@
-//! What AWS says, before anybody is asked, of what is to be deleted: whether a name was given again since, and which nested
-//! jobs a job has that nobody has listed yet.
+//! Answers of AWS, before anybody is asked, about what is to be deleted: whether a name was given again since, and
+//! which nested jobs a job has that nobody has listed yet.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use crate::ids::{JobId, PlaceIndex};
 use crate::rules::{Composite, TypeNotes};
 use crate::state::{NestedJob, Recorded};
 
-/// How far AWS's services may be apart about the time, and a job's end behind what it made.
+/// Largest difference of AWS's services about the time, and lag of a job's end behind what it made.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
-/// How long a name is taken for that of what the run made, where AWS does not tell when that was made.
+/// Time for which a name is taken for that of what the run made, if AWS does not tell when that was made.
 const FRESH: SignedDuration = SignedDuration::from_hours(24);
 
-/// What is known of what is to be deleted by a name that somebody can have given again.
+/// Knowledge of what is to be deleted by a name that somebody can have given again.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// What exists, by place, type and identifier; names that nobody has looked for are not in it.
+    /// Resources that exist, by place, type and identifier; names that nobody has looked for are not in it.
     pub found: BTreeMap<(PlaceIndex, String, String), Option<ExistingResource>>,
     /// Jobs of AWS Backup that ended later, by place.
     pub later: BTreeMap<PlaceIndex, Vec<Job>>,
 }
 
 impl Survey {
-    /// Where an answer about a resource is kept.
+    /// Returns the key of an answer about a resource.
     #[must_use]
     pub fn key(named: &Named) -> (PlaceIndex, String, String) {
         (
@@ -38,7 +38,7 @@ impl Survey {
     }
 }
 
-/// What is to be deleted by a name: what to look for, and since when somebody can have given it again.
+/// Lists what is to be deleted by a name: what to look for, and since when somebody can have given it again.
 pub fn by_name(levels: &[Vec<Item>]) -> impl Iterator<Item = (&Named, Option<Timestamp>)> {
     levels
         .iter()
@@ -128,7 +128,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// What becomes of an instance whose job ended at 04:00, where Cloud Control API says this of it a little later.
+    /// Decides about an instance whose job ended at 04:00, of which Cloud Control API says this a little later.
     fn disposition(found: Option<ExistingResource>, is_name: bool) -> Disposition {
         let named = Named {
             type_name: "AWS::RDS::DBInstance".to_owned(),
@@ -169,9 +169,9 @@ mod tests {
             // AWS never gives an id twice.
             (made("2026-11-29T05:00:00Z"), false, "deleted"),
             (Some(ExistingResource::default()), false, "deleted"),
-            // Where nothing tells, somebody has to.
+            // A person has to decide if nothing tells.
             (Some(ExistingResource::default()), true, "asked"),
-            // It is gone: that is found out once more.
+            // The deletion finds out once more that the resource is gone.
             (None, true, "deleted"),
         ] {
             let is = match disposition(found.clone(), is_name) {

@@ -1,4 +1,4 @@
-//! What can be deleted, and how: `deletes` of each type, which has a source for each.
+//! Resources that can be deleted, and how: `deletes` of each type, which has a source for each.
 
 use jiff::Timestamp;
 
@@ -22,14 +22,14 @@ const CREATED: [&str; 10] = [
     "LaunchTime",
 ];
 
-/// How Cloud Control API names a resource.
+/// Name of a resource in Cloud Control API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// The type, as CloudFormation has it.
     pub type_name: String,
     /// Its primary identifier.
     pub identifier: String,
-    /// Whether that is a name, which somebody can give again.
+    /// True if that is a name, which somebody can give again.
     pub is_name: bool,
     /// The index of the target that it is in, among those of the run.
     pub place: PlaceIndex,
@@ -38,7 +38,7 @@ pub struct Named {
 /// A resource that exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExistingResource {
-    /// When it was made, where AWS tells.
+    /// Time at which it was made, if AWS tells.
     pub made_at: Option<Timestamp>,
 }
 
@@ -65,25 +65,25 @@ fn time(value: &serde_json::Value) -> Option<Timestamp> {
     }
 }
 
-/// What stays behind at AWS when a resource of a type of CloudFormation is deleted, and where that is documented.
+/// Returns what stays behind at AWS when a resource of a CloudFormation type is deleted, and where that is documented.
 pub(super) fn leaves(type_name: &str) -> Option<(&'static str, &'static str)> {
     let row = Deletes::all().find(|row| row.r#type == type_name)?;
     Some((row.leaves.as_deref()?, row.documented.as_deref()?))
 }
 
-/// What can be done about a resource.
+/// Kind of a resource, by what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ResourceKind {
-    /// It was made by the restore, and can be deleted.
+    /// Resource that the restore made, and that can be deleted.
     Made(Named),
-    /// Whether the restore made it cannot be told from its request: why.
+    /// Resource whose request does not tell whether the restore made it: why.
     Unsure(String),
-    /// It cannot be deleted this way.
+    /// Resource that cannot be deleted this way.
     Unknown,
 }
 
-/// What can be done about the resource of an ARN, which a job of this type and metadata has named; the metadata of a nested
-/// job may not be known.
+/// Decides what can be done about the resource of an ARN, which a job of this type and metadata has named; the metadata
+/// of a nested job may not be known.
 pub(super) fn kind(arn: &str, resource_type: &str, metadata: Option<&Metadata>) -> ResourceKind {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", _, service, _, _, resource] = parts.as_slice() else {

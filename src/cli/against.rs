@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use super::arguments::run_id;
 use crate::ids::RunId;
 
-/// What a plan is held against.
+/// Base that a plan is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Against {
-    /// What was backed up.
+    /// Resources that were backed up.
     Source,
-    /// What a run has sent; the one of `--run-id` where none is named.
+    /// Requests that a run has sent; the run of `--run-id` if none is named.
     Run(Option<RunId>),
     /// The plan as it was in a revision.
     Git(String),

@@ -182,7 +182,7 @@ pub(super) enum Progress {
     None,
 }
 
-/// What a plan is rendered with.
+/// Inputs that a plan is rendered with.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Inputs")]
 pub(super) struct InputOptions {
@@ -205,7 +205,7 @@ pub(super) struct InputOptions {
     pub(super) no_lock: bool,
 }
 
-/// Which restores.
+/// Selection of restores.
 #[derive(Args, Clone, Debug)]
 pub(super) struct OnlyOption {
     /// Only these restores, separated by commas
@@ -213,7 +213,7 @@ pub(super) struct OnlyOption {
     pub(super) only: Vec<String>,
 }
 
-/// Where AWS is.
+/// Options for reaching AWS.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "AWS")]
 pub(super) struct AwsOptions {
@@ -228,7 +228,7 @@ pub(super) struct AwsOptions {
     pub(super) endpoint_url: Option<String>,
 }
 
-/// Where AWS is read, without a plan that says so.
+/// Options for reading AWS, without a plan that gives them.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "AWS")]
 pub(super) struct ReadOptions {
@@ -243,7 +243,7 @@ pub(super) struct ReadOptions {
     pub(super) no_rate_limit: bool,
 }
 
-/// Where runs are recorded.
+/// Location of recorded runs.
 #[derive(Args, Clone, Debug)]
 pub(super) struct StateOption {
     /// Where runs are recorded: a directory, or a bucket that several machines share
@@ -353,7 +353,7 @@ pub(super) struct IamArguments {
     pub(super) format: PolicyFormat,
 }
 
-/// What a policy is for.
+/// Purpose of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum PolicyFor {
     /// `redrill plan`, `render` and `export`
@@ -485,7 +485,7 @@ pub(super) struct LockArguments {
     pub(super) update: Option<Vec<String>>,
 }
 
-/// How a run goes about it; a rehearsal takes the same, so that one word makes one command the other.
+/// Behaviour of a run; a rehearsal takes the same options, so that one word turns one command into the other.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Run")]
 pub(super) struct RunOptions {
@@ -523,7 +523,7 @@ pub(super) struct RunOptions {
     pub(super) no_rate_limit: bool,
 }
 
-/// Who starts the restores of a run.
+/// Service that starts the restores of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum On {
     /// AWS Step Functions, with the machine of an export
@@ -615,7 +615,7 @@ impl RunArguments {
         }
     }
 
-    /// What `run --dry-run` asks of `plan`.
+    /// Returns what `run --dry-run` asks of `plan`.
     pub(super) fn dry(&self) -> DryRunArguments {
         DryRunArguments {
             plan: self.plan.clone(),
@@ -636,7 +636,7 @@ impl RunArguments {
     }
 }
 
-/// What is written about a run.
+/// Output about a run.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ReportOptions {
     /// Write a report: html=FILE, markdown=FILE, junit=FILE or json=FILE; repeatable
@@ -647,7 +647,7 @@ pub(super) struct ReportOptions {
     pub(super) format: HumanOrJson,
 }
 
-/// What `run` takes about AWS and other runners: a rehearsal has no use for it.
+/// Options of `run` about AWS and other runners: a rehearsal has no use for them.
 #[derive(Args, Clone, Debug)]
 pub(super) struct UnusedAws {
     #[arg(long, hide = true)]

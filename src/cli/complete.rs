@@ -1,4 +1,4 @@
-//! What a word may become, for shells: `redrill completions SHELL` prints what asks for it.
+//! Completions of a word, for shells: `redrill completions SHELL` prints what asks for them.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(super) fn answer() {
         .complete();
 }
 
-/// What a shell reads to ask.
+/// Returns the script with which a shell asks.
 ///
 /// # Errors
 ///

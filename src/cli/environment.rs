@@ -12,7 +12,7 @@ const ENDPOINTS: [&str; 4] = [
     "AWS_ENDPOINT_URL_STS",
 ];
 
-/// What the environment says, read once.
+/// Facts from the environment, read once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Environment {
     /// `REDRILL_VAR_<NAME>`, by `<NAME>`.
@@ -21,33 +21,33 @@ pub(super) struct Environment {
     pub(super) flags: BTreeMap<String, String>,
     /// The working directory; empty where it is gone.
     pub(super) directory: PathBuf,
-    /// Whether it names any AWS credentials.
+    /// True if it names any AWS credentials.
     pub(super) names_credentials: bool,
-    /// What it says of the terminal.
+    /// Facts about the terminal.
     pub(super) terminal: Terminal,
     /// Endpoints that it names, by the variable.
     pub(super) endpoints: Vec<(&'static str, String)>,
-    /// Whether it names an endpoint of S3, which is then not AWS's own.
+    /// True if it names an endpoint of S3, which is then not AWS's own.
     pub(super) names_s3_endpoint: bool,
     /// The profile in AWS's own configuration that it names.
     pub(super) profile: Option<String>,
-    /// Whether AWS_PROFILE is there, without a value.
+    /// True if AWS_PROFILE is there, without a value.
     pub(super) has_empty_profile: bool,
     /// The variable of the Region, where it is there without a value.
     pub(super) empty_region: Option<&'static str>,
     /// redrill's own credentials, as far as they are in its environment: a check finds them there.
     pub(super) credentials: Vec<String>,
-    /// Who this is.
+    /// Name of the user.
     pub(super) user: String,
     /// The variable that sends calls through a proxy.
     pub(super) proxy: Option<&'static str>,
-    /// Where programs are looked for.
+    /// Search path for programs.
     pub(super) path: Option<std::ffi::OsString>,
     /// The user's home, to shorten paths.
     pub(super) program: String,
 }
 
-/// What the environment says of the terminal.
+/// Facts about the terminal from the environment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Terminal {
     /// Only lines can be shown: the terminal can do no more, or it belongs to CI, whose log keeps every row that is drawn.
@@ -57,7 +57,7 @@ pub(super) struct Terminal {
 }
 
 impl Environment {
-    /// Whether one of these words was typed; of the few options that are read before the others.
+    /// Returns true if one of these words was typed; of the few options that are read before the others.
     pub(super) fn is_typed(words: &[&str]) -> bool {
         std::env::args().any(|word| words.contains(&word.as_str()))
     }
@@ -158,7 +158,7 @@ impl Environment {
         }
     }
 
-    /// Whether AWS_ENDPOINT_URL is there, without a value.
+    /// Returns true if AWS_ENDPOINT_URL is there, without a value.
     pub(super) fn has_empty_endpoint(&self) -> bool {
         let mut all = self.endpoints.iter();
         all.any(|(name, url)| *name == "AWS_ENDPOINT_URL" && url.is_empty())

@@ -14,10 +14,10 @@ use crate::execute::Stopped;
 use crate::journal;
 use crate::state::JournalError;
 
-/// How redrill ends.
+/// Exit status of redrill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked for is done.
+    /// Everything asked for is done.
     Done,
     /// The disk, the network or AWS failed.
     Unexpected,
@@ -106,7 +106,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command could not do what was asked.
+/// Reason why a command could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// The author of the plan: everything that is wrong with it.
@@ -138,7 +138,7 @@ pub(super) enum Failure {
     Held {
         /// Who.
         message: String,
-        /// What shows what they do.
+        /// Command that shows what they do.
         status: String,
     },
     /// Another runner, who works on the run now.
@@ -146,7 +146,7 @@ pub(super) enum Failure {
     TakenOver {
         /// Who.
         message: String,
-        /// What shows what they do.
+        /// Command that shows what they do.
         status: String,
     },
     /// Another runner, who has ended the run between two looks at it.
@@ -172,12 +172,12 @@ pub(super) enum Failure {
     System(String),
 }
 
-/// Whether whoever typed the command, or set the environment, named a profile that is not there.
+/// Returns true if the command line, or the environment, names a profile that is not there.
 fn is_without_profile(error: &ApiError) -> bool {
     error.code.as_deref() == Some(crate::aws::NO_PROFILE)
 }
 
-/// What to do about a failure of the disk, by the number that ends what the system says.
+/// Returns advice on a disk failure, by the number that ends the system's message.
 fn of_disk(says: &str, otherwise: &'static str) -> &'static str {
     let number = says.rsplit_once("(os error ").map(|(_, rest)| rest);
     let number = number.and_then(|rest| rest.split(')').next()?.parse().ok());
@@ -217,7 +217,7 @@ impl Failure {
                 | Stopped::TooLongAgo { .. }
                 | Stopped::NoSuchJob { .. },
             ) => Exit::Unfinished,
-            // What was restored twice has not gone as it should, whoever did it; reports say `failed` for the same reason.
+            // A double restore has not gone as it should, whoever did it; reports say `failed` for the same reason.
             Self::Stopped(Stopped::SecondJob { .. }) => Exit::Failed,
             Self::Io { .. }
             | Self::Aws(_)
@@ -230,7 +230,7 @@ impl Failure {
         }
     }
 
-    /// What can be done about it.
+    /// Returns advice on the failure.
     pub(super) fn help(&self) -> Option<String> {
         Some(match self {
             Self::Findings(_)

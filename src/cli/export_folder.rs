@@ -9,15 +9,15 @@ use super::exit::Failure;
 use crate::export::Files;
 use crate::plan::sha256;
 
-/// How the files of a directory are read.
+/// Reader of the files of a directory.
 type FileReading<'r> = &'r dyn Fn(&str) -> Option<Vec<u8>>;
 
-/// Where an export is written to.
+/// Directory that an export is written to.
 pub(super) struct ExportFolder<'a> {
     path: &'a Path,
-    /// What those who use the export keep in it.
+    /// Entry that users of the export keep in it.
     kept: &'static str,
-    /// Whether what is there may be replaced by an export; why not, otherwise.
+    /// Check that an export may replace what is there; the error says why not.
     may_replace: fn(&Files, FileReading<'_>) -> Result<(), String>,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn reader(folder: &Path) -> impl Fn(&str) -> Option<Vec<u8>> {
     move |path| is_within(path).then(|| fs::read(folder.join(path)).ok())?
 }
 
-/// What is wrong with a directory that has an export and lost the list of its sums; none where it has no export.
+/// Explains what is wrong with a directory that has an export and lost the list of its sums; none if it has no export.
 pub(super) fn without_sums(folder: &Path) -> Option<String> {
     let made = ["restore.sh", "kit.json"];
     let here = folder.display();
@@ -41,7 +41,7 @@ pub(super) fn without_sums(folder: &Path) -> Option<String> {
     })
 }
 
-/// Whether a path of a list of sums stays in its directory.
+/// Returns true if a path of a list of sums stays in its directory.
 fn is_within(path: &str) -> bool {
     let mut parts = Path::new(path).components();
     !path.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
@@ -61,7 +61,7 @@ impl<'a> ExportFolder<'a> {
         }
     }
 
-    /// Where it is.
+    /// Returns the path of the directory.
     pub(super) fn path(&self) -> &Path {
         self.path
     }
@@ -143,7 +143,7 @@ impl<'a> ExportFolder<'a> {
             .map(|(path, file)| (path, sha256(&file.bytes)))
             .collect();
         let paths: BTreeSet<&str> = old.keys().copied().chain(new.keys().copied()).collect();
-        // What an export that was broken off has written is as the new one has it.
+        // An interrupted export may have left files that match the new one.
         let is_foreign = |path: &&str| {
             *path != Files::SUMS
                 && read(path).is_some_and(|bytes| {

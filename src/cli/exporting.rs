@@ -16,7 +16,7 @@ pub(super) enum ExportCommand {
     StepFunctions(ExportStepFunctions),
 }
 
-/// What every export takes.
+/// Options of every export.
 #[derive(Args, Debug)]
 pub(super) struct ExportOptions {
     /// Plan file
@@ -75,7 +75,7 @@ pub(super) struct ExportStepFunctions {
     allow_without: Vec<Without>,
 }
 
-/// What may be left out.
+/// Parts that may be left out.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Without {
     /// Checks of restores and of the plan
@@ -100,7 +100,7 @@ impl From<Without> for Omission {
 }
 
 impl ExportStepFunctions {
-    /// What every export takes.
+    /// Returns the options of every export.
     pub(super) fn of(&self) -> &ExportOptions {
         &self.of
     }
@@ -132,7 +132,7 @@ pub(super) fn bucket(text: &str) -> Result<String, String> {
     }
 }
 
-/// What keys begin with, with one `/` at its end.
+/// Parses a prefix of keys, with one `/` at its end.
 pub(super) fn prefix(text: &str) -> Result<String, String> {
     let text = text.trim_matches('/');
     let ok = text.len() <= 256

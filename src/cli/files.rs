@@ -26,7 +26,7 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// What came through pipes, which say it once: whether it is a saved plan is asked before it is read as a plan.
+/// Contents of pipes, which can be read only once: a file is checked for a saved plan before it is read as a plan.
 static PIPED: Mutex<BTreeMap<PathBuf, Vec<u8>>> = Mutex::new(BTreeMap::new());
 
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -148,7 +148,7 @@ pub(super) fn decode(name: &str, bytes: Vec<u8>) -> Result<Arc<Source>, Failure>
             };
             let span = Span { start, end: start };
             let source = Source::new(name, text);
-            // Which of the values in it are secret cannot be told.
+            // Secret values in it cannot be told from others.
             let end = Position {
                 line: u32::MAX,
                 column: u32::MAX,

@@ -83,7 +83,7 @@ pub(super) struct BacktestArguments {
     pub(super) format: HumanOrJson,
 }
 
-/// What a forecast learns from, apart from the state.
+/// Sources that a forecast learns from, apart from the state.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "History")]
 pub(super) struct HistoryOptions {

@@ -1,5 +1,5 @@
-//! What git knows of a file, through its command: as it was in a revision, and the commit that is checked out. Nothing
-//! is written: no lock, no index, no fetch.
+//! Access to what git knows of a file, through its command: its content in a revision, and the commit that is checked
+//! out. Nothing is written: no lock, no index, no fetch.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use super::exit::Failure;
 
-/// What a hook or another git above us says about its own repository, after `git rev-parse --local-env-vars`, and what
-/// changes how paths are read.
+/// Variables in which a hook or another git above us describes its own repository, after `git rev-parse
+/// --local-env-vars`, and those that change how paths are read.
 const NOISE: [&str; 20] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CEILING_DIRECTORIES",
@@ -35,7 +35,7 @@ const NOISE: [&str; 20] = [
 /// A commit of the repository that a plan is in.
 #[derive(Debug)]
 pub(super) struct Revision {
-    /// As it was typed.
+    /// Name as it was typed.
     name: String,
     /// The top of the working tree, without links.
     root: PathBuf,
@@ -66,7 +66,7 @@ impl Revision {
             let name = name.to_owned();
             return Ok(Self { name, root, commit });
         }
-        // What a checkout of one branch alone has of the others.
+        // A checkout of one branch alone has the others only under `origin/`.
         let remote = format!("origin/{name}");
         let help = match commit(&remote)? {
             Ok(_) => format!("did you mean `git:{remote}`?"),
@@ -81,7 +81,7 @@ impl Revision {
         )))
     }
 
-    /// Whether a file is in this repository at all, today.
+    /// Returns true if a file is in this repository at all, today.
     pub(super) fn holds(&self, file: &Path) -> Result<bool, Failure> {
         Ok(real(file)?.starts_with(&self.root))
     }
@@ -120,7 +120,7 @@ impl Revision {
         }
     }
 
-    /// How a file of the revision is called in findings.
+    /// Returns the name of a file of the revision in findings.
     pub(super) fn label(&self, file: &Path) -> String {
         let real = real(file).unwrap_or_else(|_| file.to_owned());
         let inside = real.strip_prefix(&self.root).unwrap_or(file);
@@ -187,7 +187,7 @@ fn path(bytes: Vec<u8>) -> OsString {
         .into()
 }
 
-/// What a git command prints, or why it failed, in its own words.
+/// Runs a git command; returns what it prints, or why it failed, in its own words.
 fn git<W: AsRef<OsStr>>(folder: &Path, words: &[W]) -> Result<Result<Vec<u8>, String>, Failure> {
     let mut command = Command::new("git");
     for name in NOISE {

@@ -1,4 +1,4 @@
-//! What `--help` and the manual say beyond the flags: examples that tests run, exit codes, variables and files.
+//! Text of `--help` and the manual beyond the flags: examples that tests run, exit codes, variables and files.
 
 use clap::Command;
 
@@ -7,7 +7,7 @@ use super::exit::Exit;
 /// More about one command.
 pub(super) struct More {
     pub(super) command: &'static str,
-    /// What it is for, and how it is typed.
+    /// Purpose of each example, and the command to type.
     pub(super) examples: &'static [(&'static str, &'static str)],
     pub(super) exits: &'static [u8],
 }
@@ -353,7 +353,7 @@ pub(super) const FILES: [(&str, &str); 3] = [
     ),
 ];
 
-/// Where somebody meant to go who typed a command of another tool.
+/// Commands of other tools, and the command that is meant.
 const POINTERS: [(&[&str], &str); 11] = [
     (
         &["apply", "start", "restore", "up", "exec", "execute"],
@@ -394,7 +394,7 @@ impl More {
         self.exits.iter().map(|code| (*code, meaning(*code)))
     }
 
-    /// What `--help` says below the flags.
+    /// Returns the text of `--help` below the flags.
     fn text(&self) -> String {
         let mut text = String::from("Examples:\n");
         for (what, command) in self.examples {
@@ -432,7 +432,7 @@ pub(super) fn extended(mut command: Command) -> Command {
                     ),
                     false => sub,
                 };
-                // It says nothing to commands that make the lock file, or read none.
+                // `--no-lock` means nothing to commands that make the lock file, or read none.
                 let sub = match sub.get_name() {
                     "lock" | "cleanup" => sub.mut_arg("no_lock", |arg| arg.hide(true)),
                     _ => sub,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::exit::Failure;
 use crate::proof::{LEDGER, Ledger};
 
-/// How many damaged lines are named.
+/// Number of damaged lines that are named.
 const NAMED: usize = 20;
 
 /// The ledger that is meant: the one that is named, or the one next to a plan or another file.

@@ -26,7 +26,7 @@ pub(super) fn page(command: &Command, name: Option<&str>) -> io::Result<Vec<u8>>
             sub.display_name(full.clone())
                 .name(full)
                 .bin_name(format!("redrill {name}"))
-                // Those are sections of the page.
+                // The text below the flags is in sections of the page.
                 .after_long_help("")
         }
     };

@@ -1,4 +1,4 @@
-//! What was typed and what it means; one file a command.
+//! Command line and its meaning; one file per command.
 
 mod against;
 mod arguments;
@@ -69,7 +69,7 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-/// What was typed, over what holds besides.
+/// Parses what was typed, on top of the other settings.
 fn parsed(environment: &Environment) -> Result<(Arguments, Settings), Exit> {
     let typed = command();
     let matches = typed

@@ -17,14 +17,15 @@ use crate::session::Patience;
 /// After how long a run in which nothing happens says what it waits for.
 pub(super) const SAYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// How long the silences are of a command that asks something before it goes on: somebody looks on.
+/// Silences of a command that asks something before it goes on: somebody is watching.
 const SILENCE: Backoff =
     Backoff::doubled(SignedDuration::from_secs(10), SignedDuration::from_mins(16));
 
 /// By how much more than its line the rest of a long one is indented on a terminal.
 const HANG: usize = 2;
 
-/// How wide the terminal behind standard output is; a pipe, and a terminal that does not say, takes any line as it is.
+/// Returns the width of the terminal behind standard output; a pipe, and a terminal that does not say, takes any line
+/// as it is.
 fn stdout_width() -> usize {
     terminal_size::terminal_size_of(std::io::stdout()).map_or(0, |(width, _)| width.0.into())
 }
@@ -34,7 +35,7 @@ pub(super) fn stderr_width() -> usize {
     terminal_size::terminal_size_of(std::io::stderr()).map_or(0, |(width, _)| width.0.into())
 }
 
-/// Where a command writes.
+/// Destination of a command's output.
 pub(super) struct Output {
     stdout: AutoStream<std::io::Stdout>,
     stderr: AutoStream<std::io::Stderr>,
@@ -60,12 +61,12 @@ impl Output {
         }
     }
 
-    /// Whether standard error is a terminal that takes links.
+    /// Returns true if standard error is a terminal that takes links.
     pub(super) fn takes_links() -> bool {
         supports_hyperlinks::on(supports_hyperlinks::Stream::Stderr)
     }
 
-    /// Whether what is drawn on standard error has colours.
+    /// Returns true if what is drawn on standard error has colours.
     pub(super) fn is_coloured(display: &DisplayOptions) -> bool {
         match display.color {
             When::Auto => AutoStream::choice(&std::io::stderr()) != ColorChoice::Never,
@@ -124,7 +125,7 @@ impl Output {
         Ok(())
     }
 
-    /// What is redrill's own, byte for byte, or was made safe: scripts for shells, commands for CI systems.
+    /// Prints text that is redrill's own, byte for byte, or was made safe: scripts for shells, commands for CI systems.
     pub(super) fn exact(&mut self, text: &str) -> Result<(), Failure> {
         let written = self.stdout.write_all(text.as_bytes());
         Self::ended(written.and_then(|()| self.stdout.flush()))
@@ -199,7 +200,7 @@ impl Output {
         }
     }
 
-    /// Why a command failed, and what to do.
+    /// Reports why a command failed, and what to do.
     pub(super) fn failure(&mut self, failure: &Failure) {
         if let Failure::Findings(findings) = failure {
             self.findings(findings);
@@ -226,7 +227,7 @@ impl Output {
 
     fn error(&mut self, text: &str) {
         let mut text = text.to_owned();
-        // What AWS has said may have been cut within a secret.
+        // AWS's message may have been cut within a secret.
         self.secrets.redact_sentence(&mut text);
         let text = fold(&text, stderr_width(), HANG);
         let mut out = Safe::styled(&mut self.stderr);
@@ -234,18 +235,18 @@ impl Output {
         let _ = writeln!(out, "{text}").and_then(|()| out.finish());
     }
 
-    /// Whether standard error is a terminal.
+    /// Returns true if standard error is a terminal.
     pub(super) fn is_terminal() -> bool {
         std::io::stderr().is_terminal()
     }
 
-    /// Whether somebody sits before both ends of standard error and input.
+    /// Returns true if a person sits at both standard input and standard error.
     pub(super) fn is_interactive() -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 }
 
-/// Whether standard output is a terminal that has been closed.
+/// Returns true if standard output is a terminal that has been closed.
 #[cfg(unix)]
 fn is_hung_up(error: &std::io::Error) -> bool {
     use rustix::fs::{FileType, fstat};

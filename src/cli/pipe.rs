@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-/// How long a named pipe may have nobody who writes into it.
+/// Longest time that a named pipe may have no writer.
 const NOBODY: Duration = Duration::from_secs(10);
-/// How long whoever writes may be silent.
+/// Longest time that the writer may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Chunks that are read ahead.
 const AHEAD: usize = 4;
 
-/// Whether a path is that of a pipe.
+/// Returns true if a path is that of a pipe.
 pub(super) fn is_one(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|there| is_pipe(&there))
 }
@@ -54,7 +54,7 @@ impl Pipe {
                 Ok(file) => file,
                 Err(err) => return drop(sender.send(Err(err))),
             };
-            // It is open: nothing is said yet.
+            // An empty chunk tells that the pipe is open.
             let mut next = Ok(Vec::new());
             while sender.send(next).is_ok() {
                 let mut chunk = vec![0; 64 * 1024];

@@ -87,7 +87,7 @@ pub(super) struct Evidence {
     pub(super) inputs: InputOptions,
     #[command(flatten)]
     pub(super) state: StateOption,
-    /// Where to write the bundle: a directory, or a file that ends in .zip
+    /// Path to write the bundle to: a directory, or a file that ends in .zip
     #[arg(
         long,
         short,
@@ -110,7 +110,7 @@ pub(super) enum EvidenceCommand {
         /// Public keys that you trust: each `NAME.pem` of this folder is the key of NAME
         #[arg(long, value_name = "DIR", help_heading = "Signatures")]
         keys: Option<PathBuf>,
-        /// How many of them have to have signed
+        /// Number of them that must have signed
         #[arg(
             long,
             value_name = "COUNT",

@@ -96,7 +96,7 @@ fn date_or_time(text: &str) -> Result<jiff::Timestamp, String> {
     Ok(end.timestamp())
 }
 
-/// Which ledger.
+/// Option that names the ledger.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct LedgerOption {
     /// The ledger. Default: `proven.jsonl` next to the plan, or to the policy

@@ -1,6 +1,6 @@
-//! What holds where nothing was typed: `REDRILL_<FLAG>`, then `redrill.toml`, then the default.
+//! Settings of flags that were not typed: `REDRILL_<FLAG>`, then `redrill.toml`, then the default.
 //!
-//! Each becomes the default of its flag, so that whatever is typed is stronger, and every value is checked as if it had been
+//! Each becomes the default of its flag, so that a typed value wins, and every value is checked as if it had been
 //! typed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,8 +35,8 @@ const DECISIONS: [&str; 9] = [
 ];
 /// Flags whose values are paths: those of a file are relative to it.
 const PATHS: [&str; 4] = ["state", "inventory", "var-file", "output"];
-/// What a check finds in its environment beside flags, by `REDRILL_`: `docs/plan.md` has the list. A redrill that a check runs
-/// takes the run id and the Region from there.
+/// Variables, without `REDRILL_`, that a check finds in its environment beside those of flags: `docs/plan.md` has the
+/// list. A redrill that a check runs takes the run id and the Region from there.
 const IN_CHECKS: [&str; 12] = [
     "PLAN",
     "CHECK",
@@ -53,10 +53,10 @@ const IN_CHECKS: [&str; 12] = [
 ];
 /// Commands that have flags of the same names with other meanings, and take none from here.
 const APART: [&str; 2] = ["emulator", "help"];
-/// What only the command line says: a rehearsal keeps nothing among the runs unless that is typed.
+/// Flags that only the command line sets: a rehearsal keeps nothing among the runs unless that is typed.
 const TYPED: [(&str, &str); 1] = [("rehearse", "state")];
 
-/// Where a value comes from.
+/// Origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SettingOrigin {
     /// A variable of the environment.
@@ -68,7 +68,7 @@ pub(super) enum SettingOrigin {
 }
 
 impl Setting {
-    /// Which of several holds: the largest.
+    /// Ranks the setting: of several, the largest holds.
     fn strength(&self) -> u8 {
         match (&self.origin, &self.command) {
             (SettingOrigin::Found, _) => 0,
@@ -106,7 +106,7 @@ pub(super) struct Settings {
     /// The file, where there is one.
     pub(super) file: Option<PathBuf>,
     pub(super) all: Vec<Setting>,
-    /// What is probably a slip, to be said.
+    /// Probable slips, to be shown.
     pub(super) warnings: Vec<String>,
 }
 
@@ -230,7 +230,7 @@ impl Settings {
         })
     }
 
-    /// What holds for a flag of a command.
+    /// Returns the setting that holds for a flag of a command.
     pub(super) fn holds(&self, command: &str, flag: &str) -> Option<&Setting> {
         if TYPED.contains(&(command, flag)) {
             return None;
@@ -255,7 +255,7 @@ impl Settings {
         flags(command).into_keys().collect()
     }
 
-    /// Where a value comes from that the command line refuses, by the name of its flag.
+    /// Tells the origin of a value that the command line refuses, by the name of its flag.
     pub(super) fn blames(&self, message: &str) -> Option<String> {
         let setting = self
             .all
@@ -270,7 +270,7 @@ pub(super) fn variable_of(flag: &str) -> String {
     format!("REDRILL_{}", flag.to_uppercase().replace('-', "_"))
 }
 
-/// How many values a flag takes.
+/// Number of values that a flag takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FlagArity {
     Switch,
@@ -308,7 +308,7 @@ fn flags(command: &Command) -> BTreeMap<String, FlagArity> {
     .collect()
 }
 
-/// Whether a flag of the command was typed.
+/// Returns true if a flag of the command was typed.
 fn is_typed(matches: &ArgMatches, flag: &str) -> bool {
     let of = matches.subcommand().map(|(_, of)| of);
     of.is_some_and(|of| {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::exit::Exit;
 use crate::execute::Control;
 
-/// What a person asks of the run, and whether it was by SIGTERM or SIGHUP.
+/// Requests of a person to the run, and whether they came by SIGTERM or SIGHUP.
 pub(super) struct Signals {
     pub(super) control: UnboundedReceiver<Control>,
     terminated: Arc<AtomicBool>,
@@ -127,8 +127,8 @@ mod system {
         }
     }
 
-    /// Whether SIGHUP was ignored when redrill was started, as `nohup` does. A shell cannot trap what it was started to
-    /// ignore, which says so everywhere; Linux says it without one.
+    /// Returns true if SIGHUP was ignored when redrill was started, as `nohup` does. A shell cannot trap what it was
+    /// started to ignore, which tells it on every system; Linux tells it without a shell.
     fn is_hang_up_ignored() -> bool {
         #[expect(
             clippy::disallowed_methods,

@@ -1,5 +1,5 @@
-//! Where files are read from: the working directory, or a revision of the repository. Plans, variables, locks
-//! and inventories of either are read alike.
+//! Source of files: the working directory, or a revision of the repository. Plans, variables, locks and inventories are
+//! read alike from either.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::diagnostic::Source;
 /// A state of the files.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tree<'a> {
-    /// As they are.
+    /// Files as they are.
     Working,
-    /// As they were; what is not in the repository is as it is.
+    /// Files as they were; those that are not in the repository, as they are.
     Revision(&'a Revision),
 }
 

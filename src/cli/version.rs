@@ -5,7 +5,7 @@ use crate::rules::common;
 /// The release workflow and `.ci/release` say it; a build from sources may have changes that no commit has.
 const COMMIT: Option<&str> = option_env!("REDRILL_COMMIT");
 
-/// What the program is, a line for each part.
+/// Describes the program, a line for each part.
 pub(super) fn verbose() -> String {
     let checked = &common().checked;
     let commit = COMMIT.unwrap_or("unknown, built from sources");

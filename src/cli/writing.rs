@@ -20,21 +20,21 @@ const HEAD: u64 = 64 << 10;
 /// Links that lead to links, as many as Linux follows.
 const LINKS: usize = 40;
 
-/// What a file is to be, and so what it may take the place of.
+/// Kind of a file to write, which decides what the file may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OutputKind {
     /// A bundle; never in place of anything.
     Evidence,
     /// An inventory; one without a recovery point does not take the place of one that has some.
     Inventory {
-        /// How many recovery points it has; not known before it is made.
+        /// Number of its recovery points; not known before it is made.
         points: Option<usize>,
     },
-    /// What selectors mean.
+    /// Meaning of selectors.
     Lock,
     /// A plan to start from; people go on writing it, so never in place of anything.
     Plan,
-    /// What a plan runs; people go on writing it, so never in place of anything.
+    /// Program that a plan runs; people go on writing it, so never in place of anything.
     Program,
     /// A report of a run.
     Report,
@@ -58,7 +58,7 @@ impl OutputKind {
         }
     }
 
-    /// Whether redrill wrote the file that begins like this, as one of this kind.
+    /// Returns true if redrill wrote the file that begins like this, as one of this kind.
     fn wrote(self, head: &str) -> bool {
         match self {
             Self::Evidence | Self::Plan | Self::Program => false,
@@ -67,7 +67,7 @@ impl OutputKind {
             Self::Lock => true,
             Self::Report => Format::wrote(head),
             Self::SavedPlan => Saved::is_one(head),
-            // It was read as such, whole, before it is written with one more.
+            // Signatures are read as such, whole, before the file is written with one more.
             Self::Signatures => head.starts_with('{'),
         }
     }
@@ -83,7 +83,7 @@ impl OutputKind {
     }
 }
 
-/// Whether a text begins as a plan does that people write: nothing but a plan takes its place, `--force` or not. A lock
+/// Returns true if a text begins like a plan that people write: only a plan may replace it, `--force` or not. A lock
 /// file has a version.
 fn is_plan(head: &str) -> bool {
     let has = |key: &str| head.lines().any(|line| line.starts_with(key));
@@ -98,7 +98,7 @@ pub(super) struct OutputFile<'a> {
     force: bool,
 }
 
-/// Where bytes go.
+/// Destination of the bytes.
 enum OutputDestination {
     /// The very file that standard output is; opened a second time, one would write over the other.
     Stdout,
@@ -134,7 +134,7 @@ impl<'a> OutputFile<'a> {
         }
     }
 
-    /// Whether it could be written, before much work is done for it.
+    /// Checks that the file could be written, before much work is done for it.
     pub(super) fn check(&self) -> Result<(), Failure> {
         self.place().map(|_| ())
     }
@@ -275,7 +275,7 @@ impl<'a> OutputFile<'a> {
         };
         into(&mut file, write).map_err(|err| self.fail(err))?;
         file.as_file().sync_all().map_err(|err| self.fail(err))?;
-        // What has appeared meanwhile is somebody else's.
+        // A file that has appeared meanwhile is somebody else's.
         let kept = match there {
             Some(_) => file.persist(path),
             None => file.persist_noclobber(path),
@@ -405,7 +405,7 @@ fn into(
     out.flush()
 }
 
-/// Whether the directory, or what is mounted there, does not let a file be replaced that may still be written.
+/// Returns true if the directory, or what is mounted there, forbids replacing a file that may still be written.
 fn is_in_the_way(err: &io::Error) -> bool {
     matches!(
         err.kind(),
@@ -416,7 +416,7 @@ fn is_in_the_way(err: &io::Error) -> bool {
     )
 }
 
-/// Where a path leads: links are followed, also one whose target is not there yet.
+/// Follows the links of a path, even to a target that is not there yet.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
@@ -428,7 +428,7 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many links lead to one another"))
 }
 
-/// Whether a file is what a stream of this process leads to.
+/// Returns true if a file is the one that a stream of this process leads to.
 #[cfg(unix)]
 fn is_open_as(there: &Metadata, stream: &impl std::os::fd::AsFd) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -456,7 +456,7 @@ pub(super) fn write_tree(
 ) -> Result<(), Failure> {
     let is_there = directory.exists();
     let place = match directory.file_name() {
-        // What is there, and is empty, may be where nothing can be renamed to.
+        // An empty directory that exists may be where nothing can be renamed to.
         Some(name) if !is_there => {
             let name = format!(".{}.{}.part", name.to_string_lossy(), std::process::id());
             directory.with_file_name(name)

@@ -13,7 +13,7 @@ use crate::proof::{Ledger, ProofResult};
 /// More windows than this say nothing that fewer would not.
 const WINDOWS: i64 = 10_000;
 
-/// What has become of a window.
+/// State of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DrillState {
@@ -23,14 +23,14 @@ pub enum DrillState {
     MadeUp,
     /// None was, and none since.
     Missed,
-    /// It is open, and none was held yet.
+    /// Open, with none held yet.
     Due,
-    /// It has not begun.
+    /// Not begun yet.
     Next,
 }
 
 impl DrillState {
-    /// As people read it.
+    /// Returns the word that people read.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -50,9 +50,9 @@ pub struct DrillWindow {
     pub from: Date,
     /// Its last day.
     pub to: Date,
-    /// What has become of it.
+    /// State of the window.
     pub state: DrillState,
-    /// When a drill was held for it.
+    /// Time when a drill was held for it.
     pub held: Option<Timestamp>,
 }
 
@@ -61,11 +61,11 @@ pub struct DrillWindow {
 pub struct DrillStanding {
     /// The plan's name.
     pub plan: String,
-    /// Who holds it.
+    /// Holder of the drill.
     pub owner: String,
-    /// What is to be known first: `missed` before `due` before `next`.
+    /// Most urgent state: `missed` before `due` before `next`.
     pub state: DrillState,
-    /// When it was last held.
+    /// Time when it was last held.
     pub last: Option<Timestamp>,
     /// The window that is open, or that comes next.
     pub next: Option<DrillWindow>,
@@ -83,7 +83,7 @@ pub struct Drills {
 }
 
 impl Drills {
-    /// How every drill of a policy stands at a date.
+    /// Judges every drill of a policy at a date.
     #[must_use]
     pub fn at(at: Timestamp, ledger: &Ledger, policy: &CoveragePolicy) -> Self {
         let drills = policy.drills.iter().map(|rule| standing(rule, at, ledger));
@@ -93,7 +93,7 @@ impl Drills {
         }
     }
 
-    /// Whether one was missed, and not made up.
+    /// Returns true if one was missed, and not made up.
     #[must_use]
     pub fn has_missed(&self) -> bool {
         let mut drills = self.drills.iter();

@@ -8,10 +8,10 @@ use jiff::{Timestamp, ToSpan as _};
 use super::{Coverage, CoverageRow, CoverageState, DrillState, DrillWindow, Drills};
 use crate::report::size;
 
-/// How many resources of a state are listed, unless all are asked for.
+/// Number of resources listed per state, unless all are asked for.
 const LISTED: usize = 10;
 
-/// What is missing first, then the numbers.
+/// Renders what is missing first, then the numbers.
 #[must_use]
 pub fn coverage_human(coverage: &Coverage, drills: &Drills, all: bool) -> String {
     let mut text = String::new();
@@ -77,7 +77,7 @@ pub(super) fn sentence(coverage: &Coverage) -> String {
     )
 }
 
-/// What has to be known of a resource, next to its state.
+/// Describes what has to be known of a resource, next to its state.
 pub(super) fn about(row: &CoverageRow) -> String {
     let run = row.run.as_deref();
     let run = run.map_or_else(String::new, |run| format!(", {run}"));
@@ -100,7 +100,7 @@ pub(super) fn about(row: &CoverageRow) -> String {
     }
 }
 
-/// What is missed, due and next.
+/// Renders the drills missed, due and next.
 #[must_use]
 pub fn drills_human(drills: &Drills) -> String {
     let mut text = String::new();

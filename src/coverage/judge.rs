@@ -7,7 +7,7 @@ use super::{CoveragePolicy, CoverageRow, CoverageState, ProtectedResource};
 use crate::diagnostic::duration;
 use crate::proof::{LedgerEntry, ProofResult};
 
-/// What a resource is, and the line that says so.
+/// State of a resource, and the line that says so.
 pub(super) struct Standing<'a> {
     pub(super) state: CoverageState,
     last: Option<Timestamp>,
@@ -48,7 +48,7 @@ impl<'a> ResourceJudge<'a> {
         }
     }
 
-    /// Whether a line is proof that this resource is restored as fast as wanted; why not, where it claims to be.
+    /// Explains why a line is no proof that this resource is restored as fast as wanted, where it claims to be.
     fn too_slow(&self, line: &LedgerEntry) -> Option<String> {
         let wanted = self.rto?;
         match line.rto_seconds {

@@ -8,7 +8,7 @@ use super::human::about;
 use super::{Coverage, CoverageRow, CoverageState, DrillState, Drills};
 use crate::diagnostic::{visible, visible_lines};
 
-/// As JUnit XML. What is excepted is skipped; what expires passes, and says so.
+/// Renders JUnit XML. An excepted resource is skipped; an expiring one passes, and says so.
 #[must_use]
 pub fn coverage_junit(coverage: &Coverage, drills: &Drills) -> String {
     let mut report = Report::new("redrill coverage");

@@ -9,7 +9,7 @@ use crate::report::{COMMENT_LIMIT, markdown};
 /// Room for what comes after a table that was cut.
 const REST: usize = 400;
 
-/// What is missing, as far as it fits a comment.
+/// Renders what is missing, as far as it fits a comment.
 #[must_use]
 pub fn coverage_markdown(coverage: &Coverage, drills: &Drills) -> String {
     let mut text = format!(

@@ -1,7 +1,8 @@
-//! What is protected, against what is proven: recovery points, the ledger and a policy to a state of every resource.
+//! Comparison of what is protected with what is proven: recovery points, the ledger and a policy give the state of
+//! every resource.
 //!
-//! All of it is pure and depends on nothing but its input and a date: [`Coverage::at`] judges every resource, [`Drills::at`] every
-//! drill. What the states mean is in `docs/coverage.md`.
+//! All of it is pure and depends on nothing but its input and a date: [`Coverage::at`] judges every resource,
+//! [`Drills::at`] every drill. `docs/coverage.md` explains the states.
 
 mod calendar;
 mod document;

@@ -14,7 +14,7 @@ const TEMPLATE: (&str, &str) = ("coverage.html", include_str!("page.html"));
 /// Resources of a state that are listed.
 const LISTED: usize = 200;
 
-/// As HTML.
+/// Renders HTML.
 #[must_use]
 pub fn coverage_html(coverage: &Coverage, drills: &Drills) -> String {
     let mut environment = Environment::new();

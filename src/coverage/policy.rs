@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use super::ProtectedResource;
 use crate::validate::matches_pattern;
 
-/// How often proof is wanted where nobody says so: a quarter, as most rules ask for at least.
+/// Days for which a proof holds if nobody says so: a quarter, as most rules ask for at least.
 const EVERY_DAYS: i64 = 90;
 /// For how long before its end a proof is said to expire.
 const EXPIRING_DAYS: i64 = 14;
@@ -19,7 +19,7 @@ const EXPIRING_DAYS: i64 = 14;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CoveragePolicy {
-    /// How long a proof holds where no policy says so.
+    /// Time for which a proof holds if no policy says so.
     #[serde(default = "every", deserialize_with = "period")]
     pub every: Span,
     /// In which time a restore has to be proven where no policy says so, seconds.
@@ -31,15 +31,15 @@ pub struct CoveragePolicy {
     /// The first that fits a resource holds for it.
     #[serde(default)]
     pub policies: Vec<PolicyRule>,
-    /// What does not have to be proven, for now.
+    /// Resources that do not have to be proven, for now.
     #[serde(default)]
     pub exceptions: Vec<CoverageException>,
-    /// Which drills are held when.
+    /// Drills and their times.
     #[serde(default)]
     pub drills: Vec<DrillRule>,
 }
 
-/// Which resources are meant: those that all of it fits; all where there is nothing.
+/// Matcher of the resources that are meant: those that all of it fits; all if it is empty.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Matcher {
@@ -52,13 +52,13 @@ pub struct Matcher {
     pub name: Option<String>,
 }
 
-/// What is wanted of some resources.
+/// Requirements for some resources.
 #[derive(Clone, Debug, Deserialize)]
 pub struct PolicyRule {
     /// Which.
     #[serde(flatten)]
     pub of: Matcher,
-    /// How long a proof holds.
+    /// Time for which a proof holds.
     #[serde(default, deserialize_with = "optional_period")]
     pub every: Option<Span>,
     /// In which time a restore has to be proven, seconds.
@@ -74,7 +74,7 @@ pub struct CoverageException {
     pub of: Matcher,
     /// Why.
     pub reason: String,
-    /// Who has decided it.
+    /// Person who decided it.
     pub owner: String,
     /// The last day on which it holds, in UTC.
     pub until: Date,
@@ -86,19 +86,19 @@ pub struct CoverageException {
 pub struct DrillRule {
     /// The name of the plan.
     pub plan: String,
-    /// How far apart its windows begin.
+    /// Interval between the beginnings of its windows.
     #[serde(deserialize_with = "period")]
     pub every: Span,
     /// The first day of the first window.
     pub from: Date,
-    /// How long a window is.
+    /// Length of a window.
     #[serde(deserialize_with = "period")]
     pub window: Span,
-    /// Who holds it.
+    /// Holder of the drill.
     pub owner: String,
 }
 
-/// What is wrong with the file, and where.
+/// Error in the file, and its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct CoveragePolicyError {
@@ -165,7 +165,7 @@ impl CoveragePolicy {
         Ok(policy)
     }
 
-    /// Whether it asks for tags, which AWS is asked for one recovery point at a time.
+    /// Returns true if it asks for tags, which AWS is asked for one recovery point at a time.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
         let policies = self.policies.iter().map(|rule| &rule.of);
@@ -173,7 +173,7 @@ impl CoveragePolicy {
         policies.chain(exceptions).any(|of| !of.tag.is_empty())
     }
 
-    /// How long a proof of a resource holds, and in which time it has to be proven, seconds.
+    /// Returns how long a proof of a resource holds, and in which time it has to be proven, in seconds.
     pub(super) fn wanted(&self, resource: &ProtectedResource) -> (Span, Option<i64>) {
         let rule = self.policies.iter().find(|rule| rule.of.fits(resource));
         let every = rule.and_then(|rule| rule.every).unwrap_or(self.every);
@@ -203,14 +203,14 @@ impl Matcher {
 }
 
 impl CoverageException {
-    /// When it holds no longer.
+    /// Returns the time from which it no longer holds.
     pub(super) fn ends(&self) -> Timestamp {
         let end = self.until.tomorrow().map(day_begins);
         end.unwrap_or(Timestamp::MAX)
     }
 }
 
-/// When a day begins, in UTC.
+/// Returns the time when a day begins, in UTC.
 pub(super) fn day_begins(day: Date) -> Timestamp {
     let midnight = day.to_zoned(TimeZone::UTC);
     midnight.map_or(Timestamp::MAX, |at| at.timestamp())

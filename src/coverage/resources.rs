@@ -35,7 +35,7 @@ impl ProtectedResource {
         }
     }
 
-    /// Whether it can be restored at a time.
+    /// Returns true if it can be restored at a time.
     #[must_use]
     pub fn is_usable(&self, at: Timestamp) -> bool {
         self.usable_until.is_some_and(|until| at < until)

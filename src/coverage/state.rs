@@ -1,4 +1,4 @@
-//! What every resource is at a date: the one rule, and what all of them come to.
+//! State of every resource at a date: the one rule, and the totals of all of them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::proof::{Ledger, LedgerEntry};
 /// For how many months back the trend goes.
 const MONTHS: i32 = 12;
 
-/// What a resource is.
+/// State of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CoverageState {
@@ -51,7 +51,7 @@ impl CoverageState {
         Self::Excepted,
     ];
 
-    /// As it is written.
+    /// Returns the word as written.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ impl CoverageState {
         }
     }
 
-    /// Whether it counts.
+    /// Returns true if it counts.
     #[must_use]
     pub fn is_proven(self) -> bool {
         matches!(self, Self::Proven | Self::Expiring)
@@ -81,49 +81,49 @@ pub struct CoverageRow {
     /// AWS's name of its type.
     #[serde(rename = "type")]
     pub resource_type: String,
-    /// What it is.
+    /// State of the resource.
     pub state: CoverageState,
-    /// When it was last proven.
+    /// Time when it was last proven.
     pub last: Option<Timestamp>,
-    /// When that ends, or has ended; of an exception, its own end.
+    /// Time when that ends, or has ended; of an exception, its own end.
     pub until: Option<Timestamp>,
     /// The plan and run that say so.
     pub run: Option<String>,
-    /// Why it does not count.
+    /// Reason why it does not count.
     pub reason: Option<String>,
     /// The size of its latest recovery point.
     #[serde(skip)]
     pub bytes: u64,
 }
 
-/// How many of something, and how large.
+/// Number of something, and its size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CountAndBytes {
-    /// How many.
+    /// Number of them.
     pub count: u64,
     /// Bytes of their latest recovery points.
     pub bytes: u64,
 }
 
-/// What all resources come to.
+/// Totals of all resources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CoverageTotals {
-    /// What is said to be protected.
+    /// Resources said to be protected.
     pub claimed: CountAndBytes,
-    /// What counts as proven.
+    /// Resources that count as proven.
     pub proven: CountAndBytes,
-    /// What has to be: all that is claimed without what is excepted.
+    /// Resources that have to be proven: all that are claimed, without those excepted.
     pub wanted: CountAndBytes,
     /// By state, in the order of [`CoverageState::ALL`].
     pub states: [CountAndBytes; 8],
 }
 
-/// What was proven at an earlier date.
+/// Proven resources at an earlier date.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrendPoint {
     /// The date.
     pub at: Timestamp,
-    /// How many were proven then.
+    /// Number of resources proven then.
     pub proven: u64,
     /// Of how many.
     pub wanted: u64,
@@ -136,7 +136,7 @@ pub struct Coverage {
     pub at: Timestamp,
     /// The resources, by ARN.
     pub rows: Vec<CoverageRow>,
-    /// What they come to.
+    /// Totals of the resources.
     pub totals: CoverageTotals,
     /// The same of the ends of earlier months, and of the date.
     pub trend: Vec<TrendPoint>,
@@ -217,7 +217,8 @@ impl Coverage {
         }
     }
 
-    /// Whether so many percent of what has to be proven are. Nothing proven of nothing is not enough of anything.
+    /// Returns true if so many percent of what has to be proven are. Nothing proven of nothing is not enough of
+    /// anything.
     #[must_use]
     pub fn reaches(&self, percent: f64) -> bool {
         self.totals.percent() >= percent
@@ -247,7 +248,7 @@ impl CoverageTotals {
         totals
     }
 
-    /// How many have a state, and how large they are.
+    /// Returns how many have a state, and how large they are.
     #[must_use]
     pub fn of_state(&self, state: CoverageState) -> CountAndBytes {
         let mut states = CoverageState::ALL.iter().zip(self.states);
@@ -255,7 +256,7 @@ impl CoverageTotals {
         found.map(|(_, count)| count).unwrap_or_default()
     }
 
-    /// How much of what has to be proven is, by count; 0 where nothing has to be.
+    /// Returns the percentage of what has to be proven that is, by count; 0 if nothing has to be.
     #[must_use]
     pub fn percent(&self) -> f64 {
         percent(self.proven.count, self.wanted.count)

@@ -57,13 +57,13 @@ impl Findings {
         self.all.iter_mut()
     }
 
-    /// Whether there is none.
+    /// Returns true if there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// Whether anything in it stops a run.
+    /// Returns true if anything in it stops a run.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.first_error().is_some()
@@ -75,7 +75,7 @@ impl Findings {
         self.all.iter().find(|finding| finding.is_error())
     }
 
-    /// How many errors and warnings there are.
+    /// Counts the errors and the warnings.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let of = |severity| self.all.iter().filter(|f| f.severity == severity).count();
@@ -96,10 +96,10 @@ impl Findings {
     }
 }
 
-/// As many instances of one `for_each` are named of which the same is found; of more it is the first that tells.
+/// Most instances of one `for_each` that are named if the same is found of them; of more, only the first is.
 const NAMED: usize = 3;
 
-/// What is found of many instances of one `for_each` is told once, with how many they are.
+/// Reports a finding of many instances of one `for_each` once, with how many they are.
 fn once_for_each(all: Vec<Finding>) -> Vec<Finding> {
     let group = |finding: &Finding| {
         let (of, _) = finding.restore.as_deref()?.split_once('[')?;
@@ -139,7 +139,7 @@ fn once_for_each(all: Vec<Finding>) -> Vec<Finding> {
     told.collect()
 }
 
-/// What findings are sorted by.
+/// Returns the sort key of a finding.
 fn order(finding: &Finding) -> impl Ord {
     (
         &finding.source.name,
@@ -150,7 +150,7 @@ fn order(finding: &Finding) -> impl Ord {
     )
 }
 
-/// As people are shown them, without colours.
+/// Findings as people are shown them, without colours.
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&human(&self.clone().into_sorted(), false))

@@ -31,7 +31,7 @@ pub fn fold(text: &str, width: usize, hang: usize) -> Cow<'_, str> {
     Cow::Owned(folded)
 }
 
-/// Where the rest of a line goes: under its second column, where it has columns.
+/// Returns the column for the rest of a line: under its second column, if it has columns.
 fn hanging(line: &str, hang: usize) -> usize {
     /// A first column is no wider than this: a status, an action or a time.
     const FIRST: usize = 20;
@@ -82,7 +82,7 @@ fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     Box::new(words.into_iter())
 }
 
-/// Where a command ends that this begins with: at its closing quote, or with the line.
+/// Finds the end of a command that the text begins with: at its closing quote, or with the line.
 fn command(text: &str) -> Option<usize> {
     let quoted = text.strip_prefix('`').or_else(|| text.strip_prefix("(`"));
     let of = quoted.unwrap_or(text);

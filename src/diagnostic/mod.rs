@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-/// How certain it is that AWS, or redrill, will refuse.
+/// Certainty that AWS, or redrill, will refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -47,15 +47,15 @@ pub enum Severity {
 pub struct Finding {
     /// Stable id of the rule, such as `yaml/duplicate-key` or `EFS/kms-needs-encrypted`.
     pub rule: String,
-    /// Whether it stops the run.
+    /// Severity, which tells whether it stops the run.
     pub severity: Severity,
-    /// What was found, and why that is wrong.
+    /// Problem that was found, and why that is wrong.
     pub message: String,
-    /// What to write instead.
+    /// Advice on what to write instead.
     pub help: String,
     /// The text it was found in.
     pub source: Arc<Source>,
-    /// Where in that text.
+    /// Place in that text.
     pub span: Span,
     /// The restore it belongs to.
     pub restore: Option<String>,
@@ -63,7 +63,7 @@ pub struct Finding {
     pub key: Option<String>,
     /// The page that says so.
     pub url: Option<String>,
-    /// Whether the place holds a secret, which is not shown then.
+    /// True if the place holds a secret, which is not shown then.
     pub conceals: bool,
     /// Other places that it is about.
     pub also: Vec<RelatedLocation>,
@@ -74,14 +74,14 @@ pub struct Finding {
 pub struct RelatedLocation {
     /// The text that it is in.
     pub source: Arc<Source>,
-    /// Where in that text.
+    /// Place in that text.
     pub span: Span,
-    /// What is there, in a few words: `written here first`.
+    /// Description of the place, in a few words: `written here first`.
     pub label: String,
 }
 
 impl Finding {
-    /// What a rule of redrill's finds at a place.
+    /// Creates a finding of a rule of redrill's, at a place.
     pub(crate) fn at(
         source: &Arc<Source>,
         span: Span,
@@ -93,7 +93,7 @@ impl Finding {
         Self::by(source, span, by, message, help)
     }
 
-    /// What a rule that every resource type has finds of one.
+    /// Creates a finding of a rule that every resource type has, for one type.
     pub(crate) fn of_type(
         source: &Arc<Source>,
         span: Span,
@@ -105,7 +105,7 @@ impl Finding {
         Self::by(source, span, (id, rule.severity), message, help)
     }
 
-    /// What a rule of a resource type's own finds, which is data: its id and severity.
+    /// Creates a finding of a resource type's own rule, which is data: its id and severity.
     pub(crate) fn by(
         source: &Arc<Source>,
         span: Span,
@@ -128,13 +128,13 @@ impl Finding {
         }
     }
 
-    /// Whether it is of a rule.
+    /// Returns true if it is of a rule.
     #[must_use]
     pub fn is(&self, rule: &Rule) -> bool {
         self.rule == rule.id
     }
 
-    /// Whether it stops a run.
+    /// Returns true if it stops a run.
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

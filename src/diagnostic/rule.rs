@@ -10,11 +10,11 @@ const PAGE: &str = include_str!("../../docs/rules.md");
 /// A rule that redrill itself holds a plan to.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// What findings and reports call it, for ever: `yaml/duplicate-key`.
+    /// Name in findings and reports, for ever: `yaml/duplicate-key`.
     pub id: &'static str,
-    /// How bad it is, unless a finding says otherwise.
+    /// Severity, unless a finding says otherwise.
     pub severity: Severity,
-    /// What is wrong wherever it fires: a sentence without a full stop.
+    /// Summary of the fault, wherever it fires: a sentence without a full stop.
     pub title: &'static str,
 }
 
@@ -26,7 +26,7 @@ impl Rule {
         format!("{resource_type}/{name}")
     }
 
-    /// What it means, why it matters and what to write, in a few sentences.
+    /// Explains what it means, why it matters and what to write, in a few sentences.
     #[must_use]
     pub fn explanation(&self) -> &'static str {
         let heading = format!("\n### {}\n", self.id);
@@ -43,11 +43,11 @@ impl Rule {
 pub struct Described {
     /// Its id.
     pub id: String,
-    /// How bad it is, unless a finding says otherwise.
+    /// Severity, unless a finding says otherwise.
     pub severity: Severity,
-    /// What is wrong wherever it fires: a sentence without a full stop.
+    /// Summary of the fault, wherever it fires: a sentence without a full stop.
     pub title: String,
-    /// What it means, and what to write.
+    /// Meaning, and what to write.
     pub explanation: String,
     /// The sentence of a page, or the recorded refusal, that it stands on.
     pub evidence: Option<String>,
@@ -68,7 +68,7 @@ impl From<&Rule> for Described {
     }
 }
 
-/// What the id of a rule that every resource type has begins with: `TYPE/unknown-key` is `EFS/unknown-key` of EFS.
+/// Prefix of the id of a rule that every resource type has: `TYPE/unknown-key` is `EFS/unknown-key` for EFS.
 const OF_TYPE: &str = "TYPE/";
 
 /// The rule of an id, in any case; of a resource type, the one that every type has.

@@ -9,12 +9,12 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-/// What a CI system looks for anywhere in a line, and takes for a command: Azure Pipelines and older GitHub runners
-/// (<https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>), TeamCity.
+/// Marks that a CI system looks for anywhere in a line, and takes for a command: Azure Pipelines and older GitHub
+/// runners (<https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>), TeamCity.
 const COMMANDS: [&str; 3] = ["##[", "##vso[", "##teamcity["];
 
-/// Whether a character is not seen, or moves others: controls, marks of direction and of order, separators of lines,
-/// what joins without being seen, and what is no character at all.
+/// Returns true if a character is invisible, or moves others: controls, marks of direction and of order, line
+/// separators, invisible joiners, and noncharacters.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
@@ -39,7 +39,7 @@ fn escape(c: char, out: &mut String) {
 /// A text that stays on its line and steers no terminal: what is not seen is written out.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    // What it is the beginning of is not known here: the door looks at that.
+    // Only the door knows what the text is the beginning of, and looks at that.
     match written_out(text, is_hidden) {
         Cow::Borrowed(text) => safe(text, false, &mut false),
         Cow::Owned(text) => Cow::Owned(safe(&text, false, &mut false).into_owned()),
@@ -95,7 +95,7 @@ pub struct Safe<W> {
     out: W,
     /// A line that is not over.
     held: Vec<u8>,
-    /// Whether colours go through, which redrill makes itself where it has made the rest safe.
+    /// True if colours go through, which redrill makes itself where it has made the rest safe.
     styled: bool,
     at_start: bool,
 }
@@ -216,7 +216,7 @@ mod tests {
 
     use super::{Safe, visible, visible_lines, workflow_command};
 
-    /// What somebody outside could send, and what it is on a line of its own.
+    /// Texts that somebody outside could send, and what each is on a line of its own.
     const TABLE: [(&str, &str); 22] = [
         ("a\u{1b}[31mb", "a\\u001b[31mb"),
         ("a\u{1b}]0;title\u{7}b", "a\\u001b]0;title\\u0007b"),

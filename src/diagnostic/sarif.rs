@@ -12,7 +12,8 @@ use super::{Described, Finding, Severity, Source, Span};
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// What a path within a URI may not hold as it is (RFC 3986), and the colon, which would make a scheme of what stands before it.
+/// Characters that a path within a URI may not hold raw (RFC 3986), and the colon, which would make a scheme of what
+/// stands before it.
 const IN_PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')

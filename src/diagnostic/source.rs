@@ -10,11 +10,11 @@ pub struct Source {
     pub name: String,
     /// All of it, without a byte order mark.
     pub text: String,
-    /// What is never shown of it, once that is known.
+    /// Spans that are never shown, once they are known.
     hidden: OnceLock<Vec<Span>>,
     /// The byte at which each line starts; breaks are YAML's: LF, CR LF, or CR alone.
     lines: Vec<usize>,
-    /// Whether a column is a byte, as in most plans.
+    /// True if a column is a byte, as in most plans.
     ascii: bool,
 }
 
@@ -154,7 +154,7 @@ impl Span {
         self
     }
 
-    /// Where a value begins: a whole map would be marked as its first character.
+    /// Cuts the span to its first character, by which a whole map is marked.
     pub(crate) fn first_character(mut self) -> Self {
         self.end = self.start;
         self.end.column += 1;
@@ -194,7 +194,7 @@ mod tests {
             let source = Source::new("x", text);
             for (offset, c) in source.text.char_indices() {
                 let place = source.position(offset);
-                // What breaks a line lies beyond its end.
+                // Line breaks lie beyond the end of their line.
                 if !matches!(c, '\r' | '\n') {
                     assert_eq!(source.offset(place), offset, "{text:?} at {place:?}");
                 }

@@ -59,7 +59,7 @@ impl LocalTime {
         }
     }
 
-    /// Whether two times have one date and one offset from UTC.
+    /// Returns true if two times share a date and an offset from UTC.
     fn is_same_day(&self, one: Timestamp, other: Timestamp) -> bool {
         let [one, other] = [one, other].map(|at| at.to_zoned(self.zone.clone()));
         one.date() == other.date() && one.offset() == other.offset()

@@ -17,13 +17,13 @@ const SEARCHED: usize = 4096;
 pub struct BaseRestore {
     /// Its name there.
     pub name: String,
-    /// What it asks for; absent where that is invalid there.
+    /// Keys that it asks for; absent if that is invalid there.
     pub subject: Option<RestoreKeys>,
     /// The digest of the request, where it is known by a record of it that shows no secrets.
     pub digest: Option<RequestDigest>,
 }
 
-/// What has become of a restore since.
+/// Kind of change to a restore since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
     /// Nothing differs.
@@ -49,11 +49,11 @@ pub enum ChangeKind {
 pub struct Restored {
     /// The index of the step in the plan.
     pub step: StepIndex,
-    /// What has become of it.
+    /// Kind of the change.
     pub kind: ChangeKind,
-    /// Which keys differ.
+    /// Keys that differ.
     pub keys: KeyDiff,
-    /// What there is to know about it as a whole.
+    /// Notes about it as a whole.
     pub notes: Vec<ReviewNote>,
 }
 
@@ -62,12 +62,12 @@ pub struct Restored {
 pub struct Compared {
     /// In the plan's order; those that are acted on.
     pub restores: Vec<Restored>,
-    /// What the plan has no more, as it was.
+    /// Restores that the plan no longer has, as they were.
     pub removed: Vec<(String, Option<RestoreKeys>)>,
 }
 
 impl Restored {
-    /// Whether there is anything to look at.
+    /// Returns true if there is anything to look at.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.kind != ChangeKind::Same
@@ -91,13 +91,13 @@ impl Restored {
 }
 
 impl Compared {
-    /// Whether anything differs.
+    /// Returns true if anything differs.
     #[must_use]
     pub fn has_changes(&self) -> bool {
         !self.removed.is_empty() || self.restores.iter().any(Restored::is_changed)
     }
 
-    /// How many restores have changes of a class.
+    /// Counts the restores with changes of a class.
     #[must_use]
     pub fn count(&self, class: Class) -> usize {
         let changed = self
@@ -128,7 +128,7 @@ pub fn compare(
         .filter(|entry| only.is_empty() || only.contains(&entry.name))
         .map(Some)
         .collect();
-    // What could have another name now, by what says most about it: ten thousand by ten thousand is too many to try.
+    // Candidates for a rename, by what says most about them: ten thousand by ten thousand is too many to try.
     let mut candidates: HashMap<String, Vec<usize>> = HashMap::new();
     for (at, entry) in gone.iter().enumerate() {
         if let Some(subject) = entry.and_then(|entry| entry.subject.as_ref()) {
@@ -311,7 +311,7 @@ impl Compared {
     }
 }
 
-/// What a restore keeps when it gets another name.
+/// Returns what a restore keeps when it is renamed.
 fn identity(subject: &RestoreKeys) -> String {
     let part = |key: &str| {
         subject
@@ -323,7 +323,7 @@ fn identity(subject: &RestoreKeys) -> String {
     format!("{} {}", part("ResourceType"), part("RecoveryPointArn"))
 }
 
-/// Whether a restore asks for the same as another did, but for what is made of its own name.
+/// Returns true if a restore asks for the same as another, except for what is made of its own name.
 fn is_renamed(was: &BaseRestore, name: &str, subject: &RestoreKeys) -> bool {
     let Some(before) = &was.subject else {
         return false;
@@ -342,7 +342,7 @@ fn is_renamed(was: &BaseRestore, name: &str, subject: &RestoreKeys) -> bool {
             })
 }
 
-/// Whether a text is another one with some mentions of a name replaced.
+/// Returns true if a text is another one with some mentions of a name replaced.
 fn is_made_of(old: &str, before: &str, new: &str, after: &str) -> bool {
     if old == new {
         return true;

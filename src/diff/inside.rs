@@ -56,12 +56,12 @@ fn is_plain(key: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
-/// How equal is equal.
+/// Kind of equality.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sense {
     /// The bytes that are sent: of two requests.
     Bytes,
-    /// What AWS makes of them: keys in any case, JSON however it is written. Of a request and what AWS returned.
+    /// Meaning to AWS: keys in any case, JSON in any notation. Between a request and what AWS returned.
     Meaning,
 }
 
@@ -70,13 +70,13 @@ pub enum Sense {
 pub(super) struct ValueDifference {
     /// Where.
     pub(super) path: Path,
-    /// What was there; nothing where it is new.
+    /// Old value; none if the value is new.
     pub(super) old: Option<Value>,
-    /// What is there; nothing where it is gone.
+    /// New value; none if the value is gone.
     pub(super) new: Option<Value>,
 }
 
-/// What differs between two values of one key.
+/// Lists the differences between two values of one key.
 pub(super) fn differences(
     path: &Path,
     old: &Value,
@@ -138,7 +138,7 @@ impl Walk {
         }
     }
 
-    /// What both lists begin and end with is the same; the middle is met item by item.
+    /// Skips the common beginning and end of both lists; compares the middle item by item.
     fn lists(&mut self, path: &Path, old: &[Value], new: &[Value], depth: usize) {
         let shorter = old.len().min(new.len());
         let front = (0..shorter).take_while(|at| old[*at] == new[*at]).count();

@@ -16,17 +16,17 @@ use crate::rules::Rules;
 pub struct KeyChange {
     /// `KmsKeyId`, `target.region`, `NetworkInterfaces[0].SubnetId`.
     pub path: Path,
-    /// What was there, redacted.
+    /// Old value, redacted.
     pub old: Option<Value>,
-    /// What is there, redacted.
+    /// New value, redacted.
     pub new: Option<Value>,
-    /// Whether the new value is made with something that is known only after another restore.
+    /// True if the new value depends on something that is known only after another restore.
     pub pending: bool,
-    /// Where a reviewer looks twice.
+    /// Reasons for a reviewer to look twice.
     pub classes: BTreeSet<Class>,
 }
 
-/// What is compared of a restore: every key of its request and target, by name.
+/// Compared parts of a restore: every key of its request and target, by name.
 #[derive(Clone, Debug, Default)]
 pub struct RestoreKeys {
     /// The resource type, which decides what keys mean.
@@ -152,7 +152,7 @@ fn metadata_key(key: &str) -> String {
     }
 }
 
-/// What a comparison has come to.
+/// Outcome of a comparison.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeyDiff {
     /// In the order of the request's keys; what is beside the metadata comes first.
@@ -161,19 +161,19 @@ pub struct KeyDiff {
     pub unchanged: Vec<String>,
 }
 
-/// What comparing needs besides the two sides.
+/// Inputs of a comparison besides the two sides.
 #[derive(Clone, Copy)]
 pub struct Comparing<'a> {
-    /// What a reviewer looks at twice.
+    /// Table of what a reviewer looks at twice.
     pub review: &'a Review,
-    /// How equal is equal.
+    /// Kind of equality to apply.
     pub sense: Sense,
-    /// What must not show, of the old side and of the new one.
+    /// Secrets that must not show, of the old side and of the new one.
     pub secrets: [&'a Secrets; 2],
 }
 
 impl Comparing<'_> {
-    /// What differs between two subjects; `None` for the old one where all is new.
+    /// Lists the differences between two subjects; `None` for the old one if all is new.
     #[must_use]
     pub fn keys(&self, old: Option<&RestoreKeys>, new: &RestoreKeys) -> KeyDiff {
         let nothing = RestoreKeys::default();
@@ -211,7 +211,7 @@ impl Comparing<'_> {
                 diff.changes.push(self.change(old, key, change));
             }
         }
-        // What says most about a restore comes first; the sort is stable, so that items of a list keep their order.
+        // The most telling changes come first; the sort is stable, so that items of a list keep their order.
         diff.changes.sort_by_key(|change| change.rank());
         diff
     }
@@ -291,13 +291,13 @@ impl KeyChange {
         }
     }
 
-    /// Whether it is what the line of every restore says anyway: type, recovery point and target.
+    /// Returns true if the line of every restore says it anyway: type, recovery point and target.
     #[must_use]
     pub fn is_in_headline(&self) -> bool {
         self.key() != "CopySourceTagsToRestoredResource" && BESIDE.contains(&self.key())
     }
 
-    /// What stands beside the metadata first, then the metadata by name.
+    /// Ranks keys outside the metadata first, then the metadata by name.
     fn rank(&self) -> (usize, String) {
         let key = self.key();
         let beside = BESIDE.iter().position(|name| *name == key);

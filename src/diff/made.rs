@@ -1,12 +1,12 @@
-//! What AWS says that a job has made, held against what its request asked for. An answer can be that of another job, and a
-//! journal can be edited: neither is believed where it names something that the request cannot have made.
+//! Check of what AWS says that a job has made against what its request asked for. An answer can be that of another job,
+//! and a journal can be edited: neither is believed if it names something that the request cannot have made.
 
 use crate::plan::Request;
 use crate::render::{Metadata, REDACTED, Target};
 use crate::rules::{Facts, SourceKey, title_by_letters, value};
 
-/// Whether what AWS names once a request is carried out was there before: the restore wrote into it, and made nothing that
-/// stands by itself.
+/// Returns true if the resource that AWS names after a request was there before: the restore wrote into it, and made
+/// nothing that stands by itself.
 #[must_use]
 pub fn writes_into_existing(resource_type: &str, metadata: &Metadata) -> bool {
     let facts = Facts::of(title_by_letters(resource_type));
@@ -14,8 +14,8 @@ pub fn writes_into_existing(resource_type: &str, metadata: &Metadata) -> bool {
     existing.any(|existing| !existing.makes && existing.condition.holds(metadata))
 }
 
-/// Why the ARN that AWS gives of what a job has made cannot be that of what its request asked for; none where it can.
-/// `source` is what was backed up, where AWS says it.
+/// Tells why the ARN that AWS gives for what a job has made cannot be that of what its request asked for; none if it
+/// can. `source` is what was backed up, if AWS says it.
 #[must_use]
 pub fn misfit(
     arn: &str,
@@ -35,8 +35,8 @@ pub fn misfit(
         .or_else(|| is_source().then(|| "it is what was backed up, by AWS's own answer".to_owned()))
 }
 
-/// Whether an ARN has an id that AWS makes, and makes once. A name that the plan gives can be that of what was lost, and so
-/// can what a restore writes into.
+/// Returns true if an ARN has an id that AWS makes, and makes once. A name from the plan can be that of what was lost,
+/// and so can the target that a restore writes into.
 fn never_comes_back(arn: &str, request: &Request, target: &Target) -> bool {
     let of_type = title_by_letters(&request.resource_type);
     let Some((whole, facts)) = arn.splitn(3, ':').nth(2).zip(Facts::of(of_type)) else {
@@ -160,7 +160,7 @@ fn keys(form: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether what stands behind `arn:<partition>:` is of a form.
+/// Returns true if the part of an ARN after `arn:<partition>:` matches a form.
 fn fits(form: &str, text: &str, metadata: &Metadata, target: &Target) -> bool {
     let mut rest = text;
     for part in parts(form) {
@@ -183,7 +183,7 @@ fn fits(form: &str, text: &str, metadata: &Metadata, target: &Target) -> bool {
                 };
                 match value(metadata, key) {
                     Some(value) if !value.contains(REDACTED) => (value, in_any_case),
-                    // It is not known, or was not kept.
+                    // The value is not known, or was not kept.
                     _ => match after_one(rest) {
                         Some(after) => {
                             rest = after;
@@ -205,7 +205,7 @@ fn fits(form: &str, text: &str, metadata: &Metadata, target: &Target) -> bool {
     rest.is_empty()
 }
 
-/// What follows a name or an id.
+/// Returns the text after a name or an id.
 fn after_one(text: &str) -> Option<&str> {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let end = text.find(|c| !is_of_name(c)).unwrap_or(text.len());
@@ -236,7 +236,7 @@ mod tests {
 
     const POINT: &str = "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7";
 
-    /// Why an ARN is not what was made, where another was backed up.
+    /// Tells why an ARN cannot be what was made, given the source that was backed up.
     fn judged(
         arn: &str,
         source: Option<&str>,
@@ -414,7 +414,7 @@ mod tests {
         }
     }
 
-    /// What AWS, or whoever can write the journal, may name, and what the request cannot have made.
+    /// ARNs that AWS, or whoever can write the journal, may name, and that the request cannot have made.
     #[test]
     fn reliability_r3_11_what_was_not_asked_for_does_not_fit() {
         let table = &[("targetTableName", "orders")][..];
@@ -522,7 +522,7 @@ mod tests {
                 "EBS",
                 &[],
             ),
-            // What was backed up, under a key that AWS does not read as it is spelled.
+            // The source itself, under a key that AWS does not read as it is spelled.
             (
                 "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-1",
                 "EFS",

@@ -24,7 +24,7 @@ use crate::ids::{IdempotencyToken, Indexed, StepIndex};
 use crate::plan::{Plan, digest};
 use crate::state::{Judged, RestoreStage, RestoreState, RunState, Told, judged, outdated};
 
-/// What a run would do with a restore.
+/// Action of a run on a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -50,7 +50,7 @@ impl Action {
         Self::Blocked,
     ];
 
-    /// As everybody reads it.
+    /// Returns the name that everybody reads.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -68,7 +68,7 @@ impl Action {
 pub struct Change {
     /// The step of the plan.
     pub step: StepIndex,
-    /// What would be done.
+    /// Action to take.
     pub action: Action,
     /// The attempt that it would be, or is.
     pub attempt: u32,
@@ -78,18 +78,18 @@ pub struct Change {
     pub reason: Option<String>,
 }
 
-/// What is asked of a run besides the plan.
+/// Options of a run besides the plan.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// The restores to act on; all where it is empty.
     pub only: Vec<String>,
-    /// Whether failed restores get another attempt.
+    /// True if failed restores get another attempt.
     pub retry_failed: bool,
     /// The last attempt that each may get; any where it is absent.
     pub up_to: Option<BTreeMap<String, u32>>,
 }
 
-/// What a run would do: the changes in the plan's order, and the restores it started that the plan has lost.
+/// Work of a run: the changes in the plan's order, and the restores it started that the plan has lost.
 #[derive(Clone, Debug)]
 pub struct Diff {
     /// One a restore that is acted on.
@@ -106,20 +106,20 @@ impl Wanted {
 }
 
 impl Diff {
-    /// Whether what has been started stands against the plan.
+    /// Returns true if what has been started contradicts the plan.
     #[must_use]
     pub fn has_conflict(&self) -> bool {
         !self.lost.is_empty() || self.changes.iter().any(|c| c.action == Action::Conflict)
     }
 
-    /// How many restores each action has.
+    /// Counts the restores with an action.
     #[must_use]
     pub fn count(&self, action: Action) -> usize {
         self.changes.iter().filter(|c| c.action == action).count()
     }
 }
 
-/// What would be done with each step; none where that is nothing.
+/// Action for each step; none if there is nothing to do.
 type Actions = Indexed<StepIndex, Option<Action>>;
 
 /// Compares a plan with what its run has done so far.
@@ -164,7 +164,7 @@ pub fn diff(plan: &Plan, observed: &RunState, wanted: &Wanted) -> Diff {
     Diff { changes, lost }
 }
 
-/// What this run has restored under names that the plan does not have any more, by its request: the name, and the job.
+/// Finds what this run has restored under names that the plan no longer has, by its request: the name, and the job.
 fn renamed<'a>(plan: &Plan, observed: &'a RunState) -> BTreeMap<&'a str, (&'a str, &'a str)> {
     let pasts =
         observed
@@ -221,7 +221,7 @@ fn change(
         && let RestoreStage::Failed { message, .. } = &past.stage
         && !wanted.retries(&step.name, past.attempt)
     {
-        // What was rejected was never sent: there is nothing that the plan could differ from.
+        // A rejected request was never sent: there is nothing that the plan could differ from.
         let same = past.sent.is_none() || is_same(past);
         let action = if same {
             Action::Blocked
@@ -229,7 +229,7 @@ fn change(
             Action::Conflict
         };
         let (failed, next) = (past.attempt, past.attempt + 1);
-        // That it has failed is said.
+        // The reason says that it has failed.
         let message = message.strip_prefix("FAILED: ").unwrap_or(message);
         let reason = if same {
             format!(
@@ -245,7 +245,7 @@ fn change(
     }
     let cleaned = past.is_some_and(|past| past.deletion.is_some());
     match started {
-        // What it made is gone, or about to be: nothing can be judged any more.
+        // The resource it made is gone, or about to be: nothing can be judged any more.
         Some(past) if cleaned && is_same(past) => {
             make(Action::Done, attempt, Some("cleaned up".to_owned()))
         }

@@ -1,4 +1,4 @@
-//! Where a reviewer looks twice: the names of keys in `review.yaml`, and what the schema of a type says of its requests.
+//! Places for a reviewer to look twice: key names in `review.yaml`, and what a type's schema says of its requests.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -19,11 +19,11 @@ static TABLE: LazyLock<Table> =
     LazyLock::new(|| serde_yaml::from_str(TEXT).unwrap_or_default());
 const TEXT: &str = include_str!("review.yaml");
 
-/// Why a reviewer looks twice. The order is that of reports.
+/// Reason for a reviewer to look twice. The order is that of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
-    /// It writes into something that exists.
+    /// Writes into something that exists.
     Existing,
     /// A name that has to be new is taken, by another restore of the plan or by a resource that is known.
     Collision,
@@ -31,7 +31,7 @@ pub enum Class {
     Network,
     /// A key that decides how it is encrypted.
     Encryption,
-    /// It would be started, and a job that has been started cannot be cancelled.
+    /// Would be started, and a job that has been started cannot be cancelled.
     Irrevocable,
 }
 
@@ -45,7 +45,7 @@ impl Class {
         Self::Irrevocable,
     ];
 
-    /// As machines read it.
+    /// Returns the name that machines read.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -61,9 +61,9 @@ impl Class {
 /// Something to know about a restore as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReviewNote {
-    /// Why it is told.
+    /// Reason for the note.
     pub class: Class,
-    /// What it is.
+    /// Text of the note.
     pub message: String,
 }
 
@@ -126,7 +126,7 @@ impl Review {
             .collect()
     }
 
-    /// What a request writes into, where that exists already.
+    /// Returns what a request writes into, if that exists already.
     #[must_use]
     pub fn writes_into(&self, draft: &Draft, target: &Target) -> Option<String> {
         let request = &draft.request;
@@ -166,7 +166,7 @@ impl Review {
             })
     }
 
-    /// What the restores that would start write into, where that exists already and nobody has said so in the plan: the
+    /// Lists what the restores that would start write into, if that exists already and the plan does not say so: the
     /// restore, and what.
     #[must_use]
     pub fn unsaid<'p>(&self, plan: &'p Plan, diff: &Diff) -> Vec<(&'p str, String)> {

@@ -82,7 +82,7 @@ pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Findings
     shared.into_iter().map(said).collect()
 }
 
-/// Where a restore says what a key is.
+/// Finds the place where a restore sets a key.
 fn place(document: &Document, step: &Step, key: &str) -> Span {
     let restore = &document.restores[step.restore];
     let entry = restore

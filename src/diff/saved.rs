@@ -16,7 +16,7 @@ use crate::state::JournalPosition;
 
 /// The format that this redrill writes, and the only one that it reads.
 const SCHEMA: &str = "redrill.saved-plan/v1";
-/// What every format begins with.
+/// Prefix of every format.
 const KIND: &str = "redrill.saved-plan/";
 
 /// A dry run, kept.
@@ -30,15 +30,15 @@ pub struct Saved {
     pub plan: String,
     /// The run that it is for.
     pub run_id: RunId,
-    /// Where restores run.
+    /// Accounts and Regions that restores run in.
     pub targets: Vec<Target>,
-    /// What it was made of.
+    /// Inputs that it was made of.
     pub inputs: SavedInputs,
     /// `--only`.
     pub only: Vec<String>,
     /// `--retry-failed`.
     pub retry_failed: bool,
-    /// How far the run was.
+    /// Position that the run had reached.
     pub journal: JournalPosition,
     /// In the plan's order.
     pub restores: Vec<SavedRestore>,
@@ -50,7 +50,7 @@ pub struct Saved {
     sha256: String,
 }
 
-/// What went into a saved plan.
+/// Inputs of a saved plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedInputs {
@@ -67,7 +67,7 @@ pub struct SavedInputs {
     pub vars: BTreeMap<String, Option<String>>,
     /// The inventory, where there was one.
     pub inventory: Option<Digested>,
-    /// Those after the first.
+    /// Inventories after the first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_inventories: Vec<Digested>,
     /// The lock file, where there was one.
@@ -85,7 +85,7 @@ impl SavedInputs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Digested {
-    /// As it was typed.
+    /// Path as it was typed.
     pub path: String,
     /// SHA-256 of its bytes, hexadecimal.
     pub sha256: String,
@@ -132,7 +132,7 @@ const COST: u8 = 14;
 pub struct SavedRestore {
     /// Its name.
     pub restore: String,
-    /// What would be done.
+    /// Action to take.
     pub action: Action,
     /// The attempt.
     pub attempt: u32,
@@ -144,7 +144,7 @@ pub struct SavedRestore {
     pub token: Option<IdempotencyToken>,
     /// The body, without what is a hole. Its mark is in it, its token is.
     pub request: Value,
-    /// What is filled in when it is sent, and nothing else.
+    /// Parts that are filled in on sending, and nothing else.
     pub holes: Vec<Hole>,
 }
 
@@ -154,13 +154,13 @@ pub struct SavedRestore {
 pub struct Hole {
     /// The metadata key; `RecoveryPointArn` is the recovery point.
     pub key: String,
-    /// What it waits for, such as `restores.db.created.resource_arn`; nothing where it is a secret.
+    /// References that it waits for, such as `restores.db.created.resource_arn`; none if it is a secret.
     pub waits_for: Vec<String>,
-    /// Whether it is filled from the environment or a file of variables, because it holds a secret.
+    /// True if it is filled from the environment or a file of variables, because it holds a secret.
     pub secret: bool,
 }
 
-/// Why a file is no saved plan that can be carried out.
+/// Reason why a file is not a saved plan that can be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
     /// Another redrill wrote it.
@@ -232,7 +232,7 @@ impl Saved {
         text
     }
 
-    /// Whether a text is a saved plan of some format; a plan is YAML, and can be JSON too.
+    /// Returns true if a text is a saved plan of some format; a plan is YAML, and can be JSON too.
     #[must_use]
     pub fn is_one(text: &str) -> bool {
         text.trim_start().starts_with('{')
@@ -275,7 +275,7 @@ impl Saved {
         &self.sha256
     }
 
-    /// Whether the secrets are those that it was saved with.
+    /// Returns true if the secrets are those that it was saved with.
     fn has_secrets_of(&self, plan: &Plan, diff: &Diff) -> bool {
         let Some(saved) = &self.secrets else {
             return true;
@@ -290,7 +290,7 @@ impl Saved {
         tokens.is_some_and(|tokens| SavedSecrets::new(&tokens, &salt).as_ref() == Some(saved))
     }
 
-    /// What is other than it was when the plan was saved: nothing of it would be sent as approved.
+    /// Lists what has changed since the plan was saved: nothing of it would be sent as approved.
     #[must_use]
     pub fn differs(&self, plan: &Plan, diff: &Diff, secrets: &Secrets) -> Vec<String> {
         let mut reasons = Vec::new();
@@ -353,7 +353,7 @@ impl Saved {
 }
 
 impl SavedRestore {
-    /// Why the request that would be sent now is not this one.
+    /// Tells why the request that would be sent now is not this one.
     fn differs(
         &self,
         draft: &Draft,
@@ -396,7 +396,7 @@ fn shown(targets: &[Target], secrets: &Secrets) -> Vec<Target> {
         .collect()
 }
 
-/// What is sent, as far as it is known and may be shown, and what is missing of it.
+/// Returns what is sent, as far as it is known and may be shown, and its missing parts.
 fn body(draft: &Draft, token: Option<&IdempotencyToken>, secrets: &Secrets) -> (Value, Vec<Hole>) {
     let whole = match token {
         Some(token) => draft.sent_with(token).into_request(),

@@ -14,13 +14,13 @@ use super::{ABOUT, BundleFiles, JOURNAL, Mismatch, first_difference, mismatch};
 /// The largest file that is taken out of one.
 const LARGEST: u64 = 1 << 30;
 const PERMISSIONS: u32 = 0o644;
-/// How hard the compressor tries, from 1 to 9.
+/// Effort of the compressor, from 1 to 9.
 const LEVEL: i64 = 9;
 
 /// The form of the reports from which on bundles are compressed, and have a time.
 const COMPRESSED: u32 = 3;
 
-/// What about.json says that a ZIP depends on.
+/// Fields of about.json that a ZIP depends on.
 #[derive(Default, Deserialize)]
 struct Maker {
     #[serde(default)]
@@ -40,7 +40,7 @@ impl Maker {
     }
 }
 
-/// When the run was last heard of, in UTC: a ZIP has no zones.
+/// Finds the time of the run's last record, in UTC: a ZIP has no zones.
 fn last_record(files: &BundleFiles) -> Option<DateTime> {
     #[derive(Deserialize)]
     struct LastRecord {
@@ -141,7 +141,7 @@ fn name_that_is_twice(bytes: &[u8]) -> Option<String> {
     None
 }
 
-/// Whether an archive is one that [`pack`] has made of these files.
+/// Checks that an archive is one that [`pack`] has made of these files.
 ///
 /// # Errors
 ///

@@ -12,9 +12,9 @@ use crate::state::{Event, Recorded};
 
 /// The directories of a bundle.
 pub const DIRECTORIES: [&str; 2] = ["journal", "reports"];
-/// What stands where a secret was.
+/// Replacement of a secret.
 const REDACTED: &str = "«redacted»";
-/// What no report of redrill has ever had in it: pages that do something, or ask for something.
+/// Marks of pages that do something, or ask for something: no report of redrill has ever had any.
 const ACTIVE: [&str; 9] = [
     "<script",
     "<iframe",
@@ -27,7 +27,7 @@ const ACTIVE: [&str; 9] = [
     "javascript:",
 ];
 
-/// What a bundle was held against its journal in, and what could not be, with the reason.
+/// Files of a bundle that were compared with its journal, and those that could not be, with the reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JournalComparison {
     /// Files that are what the journal makes of them.
@@ -119,7 +119,7 @@ fn earliest_form(events: &[Recorded]) -> u32 {
     forms.max().unwrap_or(1)
 }
 
-/// Why a report of an earlier form is not compared, and what is instead.
+/// Tells why a report of an earlier form is not compared, and what is instead.
 fn why_not(form: u32, format: Format) -> &'static str {
     match (form, format) {
         (1, _) => "an earlier version of redrill wrote it; only its jobs were compared",
@@ -158,7 +158,7 @@ fn only_what_belongs(files: &BundleFiles) -> Result<(), Mismatch> {
     Ok(())
 }
 
-/// What it says of itself is what the run was; who made it is not in the journal.
+/// Checks that a bundle says of itself what the run was; who made it is not in the journal.
 fn hold_about(about: &About, report: &RunReport) -> Result<(), Mismatch> {
     let mut made = About {
         redrill: about.redrill.clone(),
@@ -170,7 +170,7 @@ fn hold_about(about: &About, report: &RunReport) -> Result<(), Mismatch> {
         made.notices.clone_from(&about.notices);
     }
     if about.reports.is_none() {
-        // What the first form did not have, and a verdict that was put in other words.
+        // The first form lacked some fields, and put the verdict in other words.
         let before = made.verdict_before_cleanup.unwrap_or(made.verdict);
         let is_same = is_back(&about.verdict) == is_back(&before);
         made = About {
@@ -230,7 +230,7 @@ fn hold_about(about: &About, report: &RunReport) -> Result<(), Mismatch> {
     Ok(())
 }
 
-/// Whether a verdict says that everything is back.
+/// Tells whether a verdict says that everything is back.
 fn is_back(verdict: &str) -> Option<bool> {
     match verdict {
         "passed" | "objective missed" => Some(true),
@@ -402,7 +402,7 @@ fn without_sentences(mut value: Value) -> Value {
     value
 }
 
-/// Where two documents differ first.
+/// Finds the first difference between two documents.
 fn first_that_differs(a: &Value, b: &Value) -> Option<String> {
     let below = |key: String, a: &Value, b: &Value| {
         let inner = first_that_differs(a, b)?;

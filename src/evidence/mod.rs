@@ -32,7 +32,7 @@ const ABOUT: &str = "about.json";
 const PLAN: &str = "plan.yaml";
 const LOCK: &str = "plan.lock.yaml";
 const REQUESTS: &str = "requests.jsonl";
-/// Where the journal is.
+/// Directory of the journal.
 const JOURNAL: &str = "journal/";
 /// The reports.
 const REPORT_FILES: [(&str, Format); 4] = [
@@ -44,15 +44,15 @@ const REPORT_FILES: [(&str, Format); 4] = [
 /// The form of the reports: one more whenever the same journal makes other bytes of them, so that bundles of earlier forms
 /// are told apart. The first has no number.
 pub(crate) const REPORTS: u32 = 3;
-/// What kind of statement it is.
+/// Type of the statement.
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
-/// What it states.
+/// Type of what it states.
 const PREDICATE_TYPE: &str = "urn:redrill:evidence:v1";
 
 /// Files by their path in the bundle, with `/` between.
 pub type BundleFiles = BTreeMap<String, Vec<u8>>;
 
-/// What a bundle is made from.
+/// Inputs of a bundle.
 pub struct Parts<'a> {
     /// The text of the plan.
     pub plan: &'a str,
@@ -62,11 +62,11 @@ pub struct Parts<'a> {
     pub events: &'a [Recorded],
     /// The journal as it lies on the disk, by the names of its segments.
     pub journal: BundleFiles,
-    /// What the run has come to.
+    /// Outcome of the run.
     pub report: &'a RunReport,
 }
 
-/// What a bundle is of.
+/// Description of the run that a bundle is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {
@@ -76,9 +76,9 @@ pub struct About {
     pub plan: String,
     /// The run id.
     pub run_id: RunId,
-    /// What the run has come to.
+    /// Outcome of the run.
     pub verdict: String,
-    /// What it had come to before what it made was deleted.
+    /// Outcome before what the run made was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict_before_cleanup: Option<String>,
     /// The endpoint that it belongs to; absent where an earlier version did not record it.
@@ -87,7 +87,7 @@ pub struct About {
     /// The accounts and Regions that it ran in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Target>,
-    /// What has to be known before anything else.
+    /// Notices to read before anything else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
     /// The version of redrill that made the bundle.
@@ -104,7 +104,7 @@ pub struct About {
 }
 
 impl About {
-    /// What a run has come to, in a bundle that is made now.
+    /// Describes the outcome of a run, for a bundle that is made now.
     fn of(report: &RunReport) -> Self {
         let mut origins = report.runners.iter().rev();
         let last = origins.find_map(|runner| runner.origin.as_ref());
@@ -150,7 +150,7 @@ struct StatementSubject {
     digest: BTreeMap<String, String>,
 }
 
-/// Why a bundle is not what it says it is.
+/// Reason why a bundle is not what it says it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {why}")]
 pub struct Mismatch {
@@ -282,7 +282,7 @@ pub fn check(files: &BundleFiles) -> Result<About, Mismatch> {
     Ok(about)
 }
 
-/// Where two byte strings part.
+/// Finds where two byte strings part.
 #[must_use]
 pub fn first_difference(a: &[u8], b: &[u8]) -> usize {
     let same = a.iter().zip(b).take_while(|(a, b)| a == b);

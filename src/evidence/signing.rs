@@ -13,16 +13,16 @@ use serde::{Deserialize, Serialize};
 use super::pretty;
 use crate::plan::sha256;
 
-/// What the payload is.
+/// Type of the payload.
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
-/// What the 32 bytes of an Ed25519 key follow in SPKI (<https://www.rfc-editor.org/rfc/rfc8410>).
+/// Prefix of the 32 bytes of an Ed25519 key in SPKI (<https://www.rfc-editor.org/rfc/rfc8410>).
 const SPKI: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 /// Bytes of a key.
 const KEY: usize = 32;
 
-/// Why something was not signed, or does not count as signed.
+/// Reason why something was not signed, or does not count as signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureProblem {
     /// A file that is not a key of this kind.
@@ -30,7 +30,7 @@ pub enum SignatureProblem {
     NotAKey {
         /// The file.
         file: String,
-        /// What it has to be.
+        /// Kind of file that it has to be.
         wanted: &'static str,
     },
     /// One key in two files: its owner would count twice.
@@ -59,9 +59,9 @@ pub enum SignatureProblem {
     /// Fewer signers than asked for.
     #[error("{signed} signed, and {wanted} are asked for")]
     TooFew {
-        /// How many have.
+        /// Number of keys that have signed.
         signed: usize,
-        /// How many have to.
+        /// Number of keys that have to sign.
         wanted: usize,
     },
 }
@@ -78,7 +78,7 @@ fn pem(text: &str, label: &str) -> Option<Vec<u8>> {
     STANDARD.decode(body).ok()
 }
 
-/// What a key is called: SHA-256 of its SPKI.
+/// Returns the id of a key: SHA-256 of its SPKI.
 fn key_id(key: &[u8]) -> String {
     sha256([&SPKI, key].concat())
 }
@@ -104,7 +104,7 @@ impl SigningKey {
             })
     }
 
-    /// What its public key is called.
+    /// Returns the id of its public key.
     #[must_use]
     pub fn id(&self) -> String {
         key_id(self.pair.public_key().as_ref())
@@ -152,7 +152,7 @@ impl TrustedKeys {
 pub struct SignedEnvelope {
     /// The statement, in base64.
     payload: String,
-    /// What it is.
+    /// Type of the payload.
     payload_type: String,
     /// In the order in which they were made.
     signatures: Vec<EnvelopeSignature>,
@@ -194,19 +194,19 @@ impl SignedEnvelope {
         Ok(envelope)
     }
 
-    /// As it is written.
+    /// Returns the envelope as it is written.
     #[must_use]
     pub fn text(&self) -> String {
         pretty(self)
     }
 
-    /// How many signatures it has.
+    /// Counts its signatures.
     #[must_use]
     pub fn signatures(&self) -> usize {
         self.signatures.len()
     }
 
-    /// What is signed: type and payload with their lengths
+    /// Returns the bytes to sign: type and payload with their lengths
     /// (<https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>).
     fn signed_bytes(statement: &[u8]) -> Vec<u8> {
         let kind = PAYLOAD_TYPE;

@@ -1,4 +1,4 @@
-//! What waits for what. Restores that need the same ones share a gate: ten thousand that need ten thousand others are
+//! Dependencies of restores. Those that need the same ones share a gate: ten thousand that need ten thousand others are
 //! twenty thousand edges, not a hundred million.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use crate::ids::{Indexed, StepIndex};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Barriers {
     gates: Arc<Gates>,
-    /// How many of those that each gate waits for have not ended.
+    /// Number of restores that each gate waits for and that have not ended.
     left: Vec<usize>,
     /// Gates whose dependents were given out.
     is_spent: Vec<bool>,
@@ -18,7 +18,7 @@ pub(super) struct Barriers {
     has_ended: Indexed<StepIndex, bool>,
 }
 
-/// What does not change while a plan is carried out.
+/// Part of the barriers that does not change while a plan is carried out.
 #[derive(Debug, Default)]
 struct Gates {
     /// The gate that each step waits at.
@@ -91,12 +91,12 @@ impl Barriers {
         }
     }
 
-    /// Whether a step waits for nothing.
+    /// Returns true if a step waits for nothing.
     pub(super) fn is_open(&self, at: StepIndex) -> bool {
         self.gates.of[at].is_none_or(|gate| self.left[gate] == 0)
     }
 
-    /// Whether something waits for a step.
+    /// Returns true if something waits for a step.
     pub(super) fn is_needed(&self, at: StepIndex) -> bool {
         !self.has_ended[at] && !self.gates.opened_by[at].is_empty()
     }

@@ -20,7 +20,7 @@ const AT_ONCE: usize = 32;
 /// The same where nobody counts the calls: enough that the disk's flush is shared by many.
 const AT_ONCE_WITHOUT_RATES: usize = 128;
 
-/// What is to be done about a restore, and when.
+/// Call that is due for a restore at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DueCall {
     /// Send its request.
@@ -38,7 +38,7 @@ pub(super) enum DueCall {
 }
 
 impl DueCall {
-    /// Those that others wait for first.
+    /// Calls in order: those that others wait for first.
     pub(super) const ALL: [Self; 6] = [
         Self::Publish,
         Self::Nested,
@@ -59,7 +59,7 @@ impl DueCall {
     }
 }
 
-/// What came back.
+/// Answer to a call.
 pub(super) enum Answer {
     /// Of a request, and when that left.
     Started(StepIndex, Moment, Result<Started, ApiError>),
@@ -92,9 +92,9 @@ pub(super) struct Calls<A> {
     starts_under_way: usize,
     /// Calls that leave once what they follow from is on disk.
     reserved: usize,
-    /// When the rates let the next call leave that was held back.
+    /// Time at which the rates let the next call leave that was held back.
     held_until: Option<Timestamp>,
-    /// How far this machine's clock was seen to be off.
+    /// Observed error of this machine's clock.
     skew: Skew,
 }
 
@@ -132,7 +132,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         }
     }
 
-    /// Whether a call may leave now. A yes has to be followed by the call; a no is remembered for the next waking.
+    /// Returns true if a call may leave now. A yes requires the call; a no is remembered for the next waking.
     pub(super) fn may(&mut self, place: TargetIndex, operation: Operation, now: Timestamp) -> bool {
         if self.is_full() {
             return false;
@@ -143,14 +143,14 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         }
     }
 
-    /// Whether a request may leave for a target now, as [`Calls::may`] would say, and remember; takes nothing.
+    /// Returns true if a request may leave for a target now, as [`Calls::may`] would say, and remember; takes nothing.
     pub(super) fn could_start(&mut self, place: TargetIndex, now: Timestamp) -> bool {
         let start = Operation::StartRestoreJob;
         let free_at = self.pace.free_at(place.get(), start, now);
         self.hold(free_at, now)
     }
 
-    /// Whether a time has come; if not, it is a time to wake at.
+    /// Returns true if a time has come; otherwise remembers it as a time to wake at.
     fn hold(&mut self, at: Timestamp, now: Timestamp) -> bool {
         if at > now {
             self.held_until = Some(self.held_until.map_or(at, |held| held.min(at)));
@@ -163,7 +163,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         self.pace.throttled(place.get(), operation, now);
     }
 
-    /// How many calls may be under way.
+    /// Returns how many calls may be under way.
     pub(super) fn at_once(&self) -> usize {
         match self.pace.is_kept() {
             true => AT_ONCE,
@@ -171,7 +171,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         }
     }
 
-    /// How many more calls may be under way.
+    /// Returns how many more calls may be under way.
     pub(super) fn room(&self) -> usize {
         self.at_once()
             .saturating_sub(self.tasks.len() + self.reserved)
@@ -216,7 +216,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
             && self.held_until.is_none()
     }
 
-    /// Whether a request is on its way whose answer is worth waiting for.
+    /// Returns true if a request is under way whose answer is worth waiting for.
     pub(super) fn is_starting(&self) -> bool {
         self.starts_under_way > 0
     }
@@ -225,14 +225,14 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         self.places[place].timers[due as usize].push(Reverse((at, step)));
     }
 
-    /// When something is due, by target and operation.
+    /// Returns the times at which something is due, by target and operation.
     pub(super) fn next_due(&self) -> impl Iterator<Item = Timestamp> {
         let timers = self.places.iter().flat_map(|place| &place.timers);
         let next = timers.filter_map(BinaryHeap::peek);
         next.map(|Reverse((at, _))| *at)
     }
 
-    /// When the rates let something leave that was held back, if it was; it is asked about anew after this.
+    /// Takes the time at which the rates let a held-back call leave, if one was; it is asked about again after this.
     pub(super) fn take_held(&mut self) -> Option<Timestamp> {
         self.held_until.take()
     }
@@ -353,7 +353,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         });
     }
 
-    /// What AWS's clock said last. It is one clock in all Regions.
+    /// Returns AWS's clock as last seen. It is one clock in all Regions.
     pub(super) fn date(&self) -> Option<Timestamp> {
         self.places
             .iter()
@@ -361,7 +361,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
             .max()
     }
 
-    /// How far AWS's clock was seen behind this machine's.
+    /// Returns how far AWS's clock was seen behind this machine's.
     pub(super) fn skew(&self) -> Skew {
         self.skew
     }
@@ -372,7 +372,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
         self.skew.see(Moment { here, aws });
     }
 
-    /// How often AWS was called, by operation, over all targets.
+    /// Counts the calls to AWS by operation, over all targets.
     pub(super) fn made(&self) -> Vec<(Operation, u64)> {
         let all = self.places.iter().map(|place| place.api.calls());
         all.flatten().collect()
@@ -434,7 +434,7 @@ impl<A: Reader + Writer + 'static> Calls<A> {
     }
 }
 
-/// What the next task to end has come to; never returns while none is under way.
+/// Returns the result of the next task to end; never returns while none is under way.
 pub(super) async fn next_of<T: 'static>(tasks: &mut JoinSet<T>) -> T {
     loop {
         match tasks.join_next().await.map(of_task) {
@@ -445,7 +445,7 @@ pub(super) async fn next_of<T: 'static>(tasks: &mut JoinSet<T>) -> T {
     }
 }
 
-/// What a task has come to; none where it was cancelled, as when the program ends.
+/// Returns the result of a task; none where it was cancelled, as when the program ends.
 ///
 /// # Panics
 ///
@@ -458,7 +458,7 @@ fn of_task<T>(ended: Result<T, JoinError>) -> Option<T> {
     }
 }
 
-/// How long to wait before a call is made again that got no good answer.
+/// Returns the wait before the retry of a call that got no good answer.
 pub(super) fn backoff(tries: u32) -> SignedDuration {
     const BACKOFF: Backoff = Backoff {
         first: SignedDuration::from_secs(1),

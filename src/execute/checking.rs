@@ -22,7 +22,7 @@ pub(super) const KEPT: usize = 16 * 1024;
 /// The longest wait between two tries.
 pub(super) const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(10);
 
-/// Whose check it is.
+/// Owner of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Of {
     /// A restore's, by its step.
@@ -37,9 +37,9 @@ pub(super) enum Of {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Task {
     pub(super) of: Of,
-    /// Which of them.
+    /// Index of the check among its owner's.
     pub(super) at: usize,
-    /// How often this runner has tried it.
+    /// Number of tries by this runner.
     pub(super) tries: u32,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Checking {
     pub(super) reserved: usize,
     pub(super) ready: VecDeque<Task>,
     pub(super) later: BinaryHeap<Reverse<(Timestamp, Task)>>,
-    /// What belongs to the plan as a whole and was begun by this runner.
+    /// Checks of the plan as a whole that this runner has begun.
     pub(super) begun: BTreeSet<Of>,
 }
 
@@ -82,7 +82,7 @@ impl Checking {
             && self.later.is_empty()
     }
 
-    /// When the next try is due.
+    /// Returns the time at which the next try is due.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
         self.later.peek().map(|Reverse((at, _))| *at)
     }
@@ -121,8 +121,8 @@ impl Checking {
     }
 }
 
-/// What AWS Backup is to be told of a restore whose checks are over; nothing where the only thing known is that some of
-/// them could not be run.
+/// Decides what to tell AWS Backup of a restore whose checks have ended; nothing where the only thing known is that
+/// some of them could not be run.
 pub(super) fn verdict(checks: &[Check], past: &RestoreState) -> Option<Told> {
     let any = |is| {
         let mut seen = checks
@@ -137,7 +137,7 @@ pub(super) fn verdict(checks: &[Check], past: &RestoreState) -> Option<Told> {
     }
 }
 
-/// Why a command has not passed; none where it has.
+/// Explains why a command has not passed; none where it has.
 pub(super) fn failure(check: &Check, exited: &Exited, output: &str) -> Option<String> {
     match exited {
         Exited::NotStarted(why) => Some(format!("{NOT_RUN}: {why}")),

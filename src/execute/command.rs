@@ -1,4 +1,4 @@
-//! What execution asks of the machine it runs on: commands that judge what came back.
+//! Interface to the machine that execution runs on: commands that judge what came back.
 
 use std::pin::Pin;
 
@@ -11,37 +11,37 @@ use crate::state::{Begun, Machine};
 pub struct Command {
     /// The program and its arguments.
     pub words: Vec<String>,
-    /// What it finds in its environment, besides redrill's own.
+    /// Variables in its environment, besides redrill's own.
     pub environment: Vec<(String, String)>,
-    /// How long it may take, by the machine's own clock.
+    /// Time that it may take, by the machine's own clock.
     pub timeout: SignedDuration,
-    /// How many bytes of the end of what it writes are kept.
+    /// Bytes of the end of its output that are kept.
     pub keep: usize,
 }
 
-/// How a command ended.
+/// Exit of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exited {
     /// By itself, with this code.
     Code(i32),
     /// By a signal of somebody else's.
     Signal(i32),
-    /// It took too long, and was killed with its children.
+    /// Took too long, and was killed with its children.
     TimedOut,
-    /// It could not be started: why.
+    /// Failed to start: why.
     NotStarted(String),
 }
 
-/// What a command has come to.
+/// Outcome of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ran {
-    /// How it ended.
+    /// Exit of the command.
     pub exited: Exited,
     /// The end of what it wrote to standard output and standard error.
     pub output: String,
 }
 
-/// What is left of a command that a runner started and did not see the end of.
+/// Remains of a command that a runner started and did not see the end of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Left {
     /// No process.
@@ -59,7 +59,7 @@ pub trait Commands: Send + Sync {
     /// Runs one to its end.
     fn run(&self, command: Command) -> Pin<Box<dyn Future<Output = Ran> + Send>>;
 
-    /// Where they run; none where what is left of one cannot be found again.
+    /// Returns the machine that runs them; none where the remains of one cannot be found again.
     fn machine(&self) -> Option<Machine> {
         None
     }

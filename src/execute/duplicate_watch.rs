@@ -18,7 +18,7 @@ use crate::backup::{JobQuery, Pages};
 use crate::ids::{JobId, StepIndex, TargetIndex};
 use crate::plan::{Plan, TokenedRequest, attempt_marks};
 
-/// How often it looks.
+/// Interval between two looks.
 pub(super) const EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// For how long a restore that has started is looked after: another runner looks as often, and a listing may lag.
 pub(super) const AFTERWARDS: SignedDuration = SignedDuration::from_mins(2);
@@ -27,17 +27,17 @@ pub(super) const MOST: usize = 2_000;
 /// So often a look is tried that gets no answer; the next one makes up for it.
 pub(super) const TRIES: u32 = 3;
 
-/// What was started lately, and what is found beside it.
+/// Restores that were started lately, and other jobs of their recovery points.
 #[derive(Debug)]
 pub(super) struct Lookout {
     /// The jobs of this run, each by a hash of its id.
     pub(super) own: HashSet<u64>,
     pub(super) started: Vec<StartedRestore>,
-    /// What other jobs of the same recovery points were asked for, by their ids; none while that is being asked.
+    /// Requests of other jobs of the same recovery points, by job id; none while that is being asked.
     pub(super) others: HashMap<JobId, Option<Other>>,
-    /// When jobs that exist already were last listed.
+    /// Time at which jobs that exist already were last listed.
     pub(super) listed_at: Moment,
-    /// What is started by somebody else, where that is so.
+    /// Progress of the search for what somebody else starts, where that is so.
     pub(super) elsewhere: Option<Elsewhere>,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct StartedRestore {
 }
 
 impl StartedRestore {
-    /// How another job is like the request.
+    /// Tells how another job resembles the request.
     pub(super) fn kin(&self, metadata: &BTreeMap<String, String>, plan: &Plan) -> Option<Kin> {
         kin(metadata, &self.request, &|mark, _| {
             let identity = plan.identity(self.step, 1);
@@ -71,24 +71,24 @@ pub(super) struct Other {
     pub(super) metadata: BTreeMap<String, String>,
 }
 
-/// How far looking is in one target.
+/// Progress of the search in one target.
 #[derive(Debug, Default)]
 pub(super) struct DuplicateSearch {
     pub(super) due: Option<Timestamp>,
     /// From when on jobs were not looked at.
     pub(super) since: Option<Moment>,
-    /// When the look under way began.
+    /// Start of the look under way.
     pub(super) began: Option<Moment>,
     pub(super) listing: Option<(JobQuery, Pages)>,
     pub(super) is_asked: bool,
-    /// When the last whole look began.
+    /// Start of the last whole look.
     pub(super) looked: Option<Timestamp>,
     /// Jobs to be asked about.
     pub(super) to_ask: Vec<(JobId, String)>,
     pub(super) tries: u32,
 }
 
-/// What a job is known by.
+/// Returns the hash that a job is known by.
 pub(super) fn id(job_id: &JobId) -> u64 {
     let mut hasher = DefaultHasher::new();
     job_id.as_str().to_ascii_lowercase().hash(&mut hasher);
@@ -106,7 +106,7 @@ impl Lookout {
         }
     }
 
-    /// Whether a job is one of this run's.
+    /// Returns true if a job is one of this run's.
     pub(super) fn is_own(&self, job_id: &JobId) -> bool {
         self.own.contains(&id(job_id))
     }
@@ -125,7 +125,7 @@ impl Lookout {
 }
 
 impl DuplicateSearch {
-    /// When to look next.
+    /// Returns the time of the next look.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
         self.due.filter(|_| self.began.is_none())
     }

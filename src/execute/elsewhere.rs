@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::engine::StartedElsewhere;
 use crate::ids::StepIndex;
 
-/// How far looking for what is started elsewhere is.
+/// Progress of the search for what is started elsewhere.
 #[derive(Debug)]
 pub(super) struct Elsewhere {
     has_ended: watch::Receiver<bool>,

@@ -1,4 +1,4 @@
-//! What a run works with, and how it can end.
+//! Inputs of a run, and how it can end.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::plan::{Draft, Plan, Planner};
 use crate::render::Known;
 use crate::state::{Append, Event, Illegal, JournalError, Recorded, RunState};
 
-/// What a person asks of a run that goes on.
+/// Request of a person to a run that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
     /// Start nothing new, and leave.
@@ -26,18 +26,18 @@ pub enum Control {
     Now,
 }
 
-/// How a run ended.
+/// Outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Nothing is left to start or to follow.
     Finished,
-    /// It was asked to leave; jobs may go on.
+    /// Asked to leave; jobs may go on.
     Detached,
-    /// It was asked to leave at once.
+    /// Asked to leave at once.
     Interrupted,
 }
 
-/// Why a run could not go on. Whatever was started goes on; the same command takes it up again.
+/// Reason why a run could not go on. Jobs that were started go on; the same command resumes the run.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
     /// The disk, or whoever filled it.
@@ -136,9 +136,9 @@ impl<O: Observer> Observer for &mut O {
 pub struct Engine<'a, A, J, C, O> {
     /// Completes requests while the run goes on.
     pub planner: &'a Planner,
-    /// What is to come back.
+    /// Plan of what is to be restored.
     pub plan: &'a Plan,
-    /// What is to be sent for each step of the plan, which has handed them over.
+    /// Drafts to be sent for each step of the plan, which has handed them over.
     pub drafts: Indexed<StepIndex, Arc<Draft>>,
     /// AWS: a client for each target of the plan.
     pub api: Vec<Arc<A>>,
@@ -150,18 +150,18 @@ pub struct Engine<'a, A, J, C, O> {
     pub clock: &'a C,
     /// The screen, and whoever else watches.
     pub observer: O,
-    /// What a person asks for.
+    /// Requests of a person.
     pub control: UnboundedReceiver<Control>,
-    /// How it behaves where there is a choice.
+    /// Behaviour where there is a choice.
     pub policy: Policy,
 }
 
-/// How a run behaves where there is a choice.
+/// Behaviour of a run where there is a choice.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// Ask AWS as fast as it answers, not as fast as it publishes.
     pub no_rate_limit: bool,
-    /// What a job means that asks for the same as a restore and was not started by this run.
+    /// Meaning of a job that asks for the same as a restore and was not started by this run.
     pub duplicates: DuplicatePolicy,
     /// Jobs that a person has chosen: each belongs to the restore that it fits.
     pub chosen: BTreeSet<JobId>,
@@ -179,24 +179,24 @@ pub struct Policy {
     pub into_existing: bool,
 }
 
-/// Who sends the requests of a plan, with its tokens, in place of this run.
+/// Sender of the requests of a plan, with its tokens, in place of this run.
 #[derive(Clone, Debug)]
 pub struct StartedElsewhere {
     /// Since when, by AWS's clock.
     pub since: Timestamp,
-    /// Whether they start nothing more.
+    /// True once they start nothing more.
     pub has_ended: watch::Receiver<bool>,
 }
 
-/// What to do about a job of somebody else that asks for the same.
+/// Treatment of a job of somebody else that asks for the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DuplicatePolicy {
     /// Stop, and show it.
     #[default]
     Ask,
-    /// It is this restore's.
+    /// Adopt it as this restore's.
     Adopt,
-    /// It is somebody else's; start another.
+    /// Leave it to somebody else; start another.
     StartAnyway,
 }
 

@@ -1,5 +1,5 @@
-//! What shows only once a request is complete: that it makes what another restore makes, or writes into something that
-//! exists without anybody having said so. What is known before is refused before anything starts.
+//! Conflicts that show only once a request is complete: it makes what another restore makes, or writes into something
+//! that exists without anybody having said so. Conflicts that are known before are refused before anything starts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Late {
         Some(late)
     }
 
-    /// Why a request that has become complete is not sent, in words.
+    /// Explains why a request that has become complete is not sent.
     pub(super) fn refuses(
         &mut self,
         plan: &Plan,

@@ -1,4 +1,4 @@
-//! How far back AWS Backup lists restore jobs.
+//! Window in which AWS Backup lists restore jobs.
 
 use jiff::{SignedDuration, Timestamp};
 

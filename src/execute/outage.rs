@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::ids::{StepIndex, TargetIndex};
 
-/// How long AWS may be silent while jobs are followed.
+/// Time that AWS may be silent while jobs are followed.
 pub(super) const PATIENCE: SignedDuration = SignedDuration::from_mins(15);
-/// How long it may be silent while nothing runs that would be worth waiting for.
+/// Time that it may be silent while nothing runs that would be worth waiting for.
 pub(super) const PATIENCE_WITHOUT_JOBS: SignedDuration = SignedDuration::from_mins(1);
-/// How long a person has to log in again.
+/// Time that a person has to log in again.
 pub(super) const PATIENCE_FOR_LOGIN: SignedDuration = SignedDuration::from_hours(1);
 /// Longer than any call takes with the wait before it.
 pub(super) const LONGEST_TRY: SignedDuration = SignedDuration::from_mins(2);
@@ -18,13 +18,13 @@ pub(super) const LONGEST_TRY: SignedDuration = SignedDuration::from_mins(2);
 pub(super) struct Outage {
     /// Since when, without what the machine slept through.
     pub(super) since: Timestamp,
-    /// When it failed last.
+    /// Time of the last failure.
     pub(super) last: Timestamp,
     /// AWS's last answer, or why there was none.
     pub(super) message: String,
 }
 
-/// Whose call got no good answer.
+/// Owner of a call that got no good answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Caller {
     /// A restore's, by its step.
@@ -33,11 +33,11 @@ pub(super) enum Caller {
     Target(TargetIndex),
 }
 
-/// How long AWS has been silent.
+/// Record of how long AWS has been silent.
 #[derive(Debug)]
 pub(super) struct OutagePatience {
     /// The last good answer.
     pub(super) last_success: Timestamp,
-    /// It has been silent for longer than anybody wants to wait.
+    /// Set once AWS has been silent for longer than anybody wants to wait.
     pub(super) is_over: bool,
 }

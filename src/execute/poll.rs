@@ -11,8 +11,8 @@ use super::skew::Skew;
 use crate::backup::{ApiError, Fault, Job, JobQuery, Reader, ask_all, each_job_page};
 use crate::ids::{AccountId, JobId};
 
-/// What AWS says of the jobs, which are given with the times of this machine at which their requests left; those that it
-/// does not know are missing. A handful is described one by one, more are listed.
+/// Returns what AWS says of the jobs, which are given with the times of this machine at which their requests left;
+/// those that it does not know are missing. A handful is described one by one, more are listed.
 ///
 /// # Errors
 ///

@@ -14,7 +14,7 @@ use crate::ids::{AccountId, JobId, StepIndex};
 
 /// Jobs that are described one by one; a page of a listing costs as much as one of these.
 pub(super) const HANDFUL: usize = 5;
-/// How far listings overlap: AWS does not say how soon an end shows in one.
+/// Overlap of listings: AWS does not say how soon an end shows in one.
 pub(super) const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// After so many refused listings every job is described.
 pub(super) const REFUSALS: u32 = 3;
@@ -23,7 +23,7 @@ pub(super) const HOPELESS: u32 = 20;
 /// Each of so many sweeps lists everything since the oldest job.
 pub(super) const WIDE_EVERY: u32 = 20;
 
-/// How long to wait before a job is looked at again, by its age.
+/// Returns the wait before a job is polled again, by its age.
 pub(super) fn interval(age: SignedDuration) -> SignedDuration {
     const LOOKS: Interval = Interval {
         part: 8,
@@ -33,7 +33,7 @@ pub(super) fn interval(age: SignedDuration) -> SignedDuration {
     LOOKS.after(age)
 }
 
-/// How old the jobs are that are followed, all together: each is counted in and out.
+/// Ages of the jobs that are followed, all together: each is counted in and out.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ages {
     count: i64,
@@ -48,13 +48,13 @@ impl Ages {
         self.begun = self.begun.saturating_add(since.as_millisecond());
     }
 
-    /// It is not any more.
+    /// Removes a job that is no longer followed.
     pub(super) fn remove(&mut self, since: Timestamp) {
         self.count -= 1;
         self.begun = self.begun.saturating_sub(since.as_millisecond());
     }
 
-    /// How old they are in the mean; nothing where there are none.
+    /// Returns their mean age; zero where there are none.
     pub(super) fn mean(self, now: Timestamp) -> SignedDuration {
         let begun = self.begun.checked_div(self.count);
         let age = begun.map_or(0, |begun| now.as_millisecond() - begun);
@@ -68,7 +68,7 @@ pub(super) struct Followed {
     pub(super) job_id: JobId,
     pub(super) since: Timestamp,
     pub(super) look_at: Timestamp,
-    /// When following stops, where the plan says so.
+    /// Time at which following stops, where the plan says so.
     pub(super) deadline: Option<Timestamp>,
     pub(super) is_asked: bool,
     pub(super) status: Option<JobStatus>,
@@ -90,9 +90,9 @@ pub(super) struct Poller {
     pub(super) sweep: Option<Sweep>,
     pub(super) sweep_at: Option<Timestamp>,
     pub(super) sweeps: u32,
-    /// When the last whole sweep began.
+    /// Start of the last whole sweep.
     pub(super) swept: Option<Timestamp>,
-    /// How often AWS has refused to list, one time after the other.
+    /// Number of times in a row that AWS has refused to list.
     pub(super) refusals: u32,
 }
 
@@ -182,7 +182,7 @@ impl Poller {
         is_new
     }
 
-    /// Whether a job that goes on has been followed for as long as the plan wants.
+    /// Returns true if a job that goes on has been followed for as long as the plan wants.
     pub(super) fn is_overdue(&self, step: StepIndex, now: Timestamp) -> bool {
         self.jobs
             .get(&step)
@@ -190,7 +190,7 @@ impl Poller {
             .is_some_and(|deadline| deadline <= now)
     }
 
-    /// Whether AWS has said anything of a restore's job: of one that has ended it has.
+    /// Returns true if AWS has said anything of a restore's job, as it has of one that has ended.
     pub(super) fn is_seen(&self, step: StepIndex) -> bool {
         self.jobs.get(&step).is_none_or(|job| job.status.is_some())
     }
@@ -232,7 +232,7 @@ impl Poller {
         self.refusals += 1;
     }
 
-    /// When something is to be looked at; with a time, later than that.
+    /// Returns the time of the next poll, later than `after` if that is given.
     pub(super) fn next_at(&self, after: Option<Timestamp>) -> Option<Timestamp> {
         let is_later = |at: &Timestamp| after.is_none_or(|after| *at > after);
         if self.one_by_one() {
@@ -246,12 +246,12 @@ impl Poller {
         [alone, sweep.filter(is_later)].into_iter().flatten().min()
     }
 
-    /// What has ended since a time is to be listed.
+    /// Makes the next sweep list what has ended since a time.
     pub(super) fn sweep_from(&mut self, at: Timestamp) {
         self.swept = Some(self.swept.map_or(at, |swept| swept.min(at)));
     }
 
-    /// Whether a job is followed since so lately that AWS may not know it everywhere yet.
+    /// Returns true if a job is followed since so lately that AWS may not know it everywhere yet.
     pub(super) fn is_new(&self, step: StepIndex, now: Timestamp) -> bool {
         let job = self.jobs.get(&step);
         job.is_some_and(|job| now.duration_since(job.since) < OVERLAP)
@@ -291,7 +291,7 @@ impl Poller {
         self.swept = Some(sweep.began);
         self.sweep_at = Some(now + interval(self.ages.mean(now)));
         if sweep.is_wide {
-            // What a listing of everything does not show is asked about by itself.
+            // Jobs that a listing of everything does not show are asked about one by one.
             let missing = self.jobs.iter().filter(|(_, job)| {
                 job.since < sweep.began && job.sweep != self.sweeps && !job.is_asked
             });

@@ -10,7 +10,7 @@ use super::silence::Silence;
 use crate::ids::StepIndex;
 use crate::state::{Append, JournalError, Recorded};
 
-/// What follows from an event, once that is on disk.
+/// Effect of an event, once that is on disk.
 pub(super) enum Effect {
     /// A request leaves.
     Start(StepIndex),
@@ -32,12 +32,12 @@ pub(super) struct Recording<J> {
     pub(super) append: Option<PendingAppend<J>>,
     /// Events that are not on disk yet, and so not on the screen either.
     pub(super) buffer: Vec<Recorded>,
-    /// How many events there were, and how many of them are recorded.
+    /// Number of events so far, and how many of them are recorded.
     pub(super) taken: u64,
     pub(super) recorded: u64,
     /// Each with the number of the last event that it follows from.
     pub(super) effects: VecDeque<(u64, Effect)>,
-    /// When the run says what it waits for, where nothing happens.
+    /// Time at which the run says what it waits for, where nothing happens.
     pub(super) silence: Silence,
 }
 
@@ -64,7 +64,7 @@ impl<J: Append + 'static> Recording<J> {
         self.effects.push_back((self.taken, effect));
     }
 
-    /// Whether nothing is being recorded.
+    /// Returns true if nothing is being recorded.
     pub(super) fn is_idle(&self) -> bool {
         self.append.is_none()
     }
@@ -83,7 +83,7 @@ impl<J: Append + 'static> Recording<J> {
         }
     }
 
-    /// What was recorded, as soon as it is; never, where nothing is being recorded.
+    /// Returns what was recorded, as soon as it is; never returns where nothing is being recorded.
     pub(super) async fn ended(&mut self) -> Result<Vec<Recorded>, JournalError> {
         let Some(append) = &mut self.append else {
             return std::future::pending().await;
@@ -105,7 +105,7 @@ impl<J: Append + 'static> Recording<J> {
     }
 }
 
-/// What belongs on disk of some events.
+/// Appends those events that belong on disk.
 async fn append(journal: &mut impl Append, batch: &[Recorded]) -> Result<(), JournalError> {
     let is_durable = |recorded: &&Recorded| recorded.event.is_durable();
     if batch.iter().all(|recorded| is_durable(&recorded)) {
@@ -177,7 +177,7 @@ mod tests {
         recording.begin();
         assert!(!recording.is_idle() && polled(&mut recording).is_pending());
         assert_eq!(started(&mut recording), None);
-        // What happens meanwhile is taken in, and goes into the next append.
+        // Events that happen meanwhile are taken in, and go into the next append.
         recording.take(withdrawn("b"));
         recording.take(withdrawn("c"));
         recording.then(Effect::Publish(StepIndex::new(1)));

@@ -1,4 +1,4 @@
-//! Which restore may start: dependencies, limits, failures. Pure: no time, no network.
+//! Scheduler of restores: dependencies, limits, failures. Pure: no time, no network.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,14 +11,14 @@ use crate::parse::OnFailure;
 use crate::plan::{Draft, Plan};
 use crate::rules::Facts;
 
-/// Which of those that are ready goes first: the longest way still to go, in seconds, then the plan's order.
+/// Order of those that are ready: the longest way still to go first, in seconds, then the plan's order.
 type Ready = BTreeSet<(Reverse<u64>, StepIndex)>;
 
 /// The order of starting.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     barriers: Barriers,
-    /// How long the longest chain that begins with a step is likely to take, in seconds.
+    /// Expected duration of the longest chain that begins with a step, in seconds.
     chain: Arc<Indexed<StepIndex, u64>>,
     /// Not started, not given up: by step.
     waiting: Indexed<StepIndex, bool>,
@@ -49,14 +49,14 @@ struct Type {
     ready: Ready,
 }
 
-/// What keeps those of a type from starting that nothing else keeps.
+/// Reason that keeps restores of a type from starting where nothing else does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blocked {
-    /// As much of the type runs in the target as may.
+    /// The type's limit in the target is reached.
     Type,
-    /// As much runs in the target, by its index.
+    /// The limit of the target, given by its index, is reached.
     Target(TargetIndex),
-    /// As much runs in all.
+    /// The limit of all restores together is reached.
     Concurrent,
     /// No limit of these.
     Otherwise,
@@ -160,23 +160,23 @@ impl Schedule {
         self.types[self.of_type[at]].ready.insert(key);
     }
 
-    /// Whether nothing is started any more.
+    /// Returns true if nothing is started any more.
     pub(super) fn is_drained(&self) -> bool {
         self.drained
     }
 
-    /// Whose failure has stopped the run, where one has.
+    /// Returns the restore whose failure has stopped the run, if any.
     pub(super) fn stopped_by(&self) -> Option<StepIndex> {
         self.stopped_by
     }
 
-    /// What was neither started nor given up.
+    /// Returns the restores that were neither started nor given up.
     pub(super) fn waiting(&self) -> impl Iterator<Item = StepIndex> {
         let waiting = self.waiting.enumerated();
         waiting.filter_map(|(at, waits)| waits.then_some(at))
     }
 
-    /// Whether something could start in a target within the limits.
+    /// Returns true if something could start in a target within the limits.
     pub(super) fn has_next(&self, target: TargetIndex) -> bool {
         let place = &self.targets[target];
         self.in_flight < self.concurrent
@@ -187,7 +187,7 @@ impl Schedule {
                 .any(|t| t.target == target && t.has_next())
     }
 
-    /// Whether something waits for a restore.
+    /// Returns true if something waits for a restore.
     pub(super) fn is_needed(&self, at: StepIndex) -> bool {
         self.barriers.is_needed(at)
     }
@@ -209,7 +209,7 @@ impl Schedule {
         Some(at)
     }
 
-    /// How many types there are, counted in each target.
+    /// Returns the number of types, counted in each target.
     pub(super) fn types(&self) -> usize {
         self.types.len()
     }
@@ -219,7 +219,7 @@ impl Schedule {
         self.of_type[at]
     }
 
-    /// What keeps the first of a type from starting, where one waits.
+    /// Returns what keeps the first of a type from starting, where one waits.
     pub(super) fn blocked(&self, of_type: usize) -> Option<(StepIndex, Blocked)> {
         let of_type = &self.types[of_type];
         let (_, first) = *of_type.ready.first()?;
@@ -236,7 +236,7 @@ impl Schedule {
         Some((first, blocked))
     }
 
-    /// What may start as far as other restores go, whatever the limits say.
+    /// Returns the restores that may start as far as others go, whatever the limits say.
     pub(super) fn ready(&self) -> impl Iterator<Item = StepIndex> {
         self.types
             .iter()
@@ -251,7 +251,7 @@ impl Schedule {
         self.running(at);
     }
 
-    /// It has not started after all.
+    /// Puts back a restore that has not started after all.
     pub(super) fn put_back(&mut self, at: StepIndex) {
         self.ended(at);
         if !self.drained {
@@ -343,7 +343,7 @@ pub fn at_once(plan: &Plan, resource_type: &str) -> u32 {
     by_plan.or_else(documented).unwrap_or(u32::MAX)
 }
 
-/// How many restores a person wants at once, whatever the plan says.
+/// Number of restores that a person wants at once, whatever the plan says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AtMost {
     /// Of which type, in each target; none is all of them together.

@@ -8,17 +8,17 @@ use crate::backup::Backoff;
 pub(super) const MOST: i32 = 16;
 /// By how much sooner it is broken while AWS does not answer.
 const OUTAGE: i32 = 6;
-/// How many are named of what there may be thousands of.
+/// Number of items that are named where there may be thousands.
 pub(super) const NAMED: usize = 3;
 
-/// When a silent run speaks.
+/// Times at which a silent run speaks.
 #[derive(Debug)]
 pub(super) struct Silence {
     /// After how long where nothing is wrong; never where absent.
     usual: Option<SignedDuration>,
     /// After how long now.
     first: Option<SignedDuration>,
-    /// How often it has spoken since something happened.
+    /// Number of times that it has spoken since something happened.
     spoken: u32,
     until: Option<Timestamp>,
 }
@@ -47,12 +47,12 @@ impl Silence {
         self.until = self.first.map(|first| now + first);
     }
 
-    /// When the run is to say what it waits for.
+    /// Returns the time at which the run is to say what it waits for.
     pub(super) fn until(&self) -> Option<Timestamp> {
         self.until
     }
 
-    /// Whether that time has come; the next time is later by twice as much.
+    /// Returns true if that time has come; the next time is later by twice as much.
     pub(super) fn is_over(&mut self, now: Timestamp) -> bool {
         let (Some(first), Some(until)) = (self.first, self.until) else {
             return false;

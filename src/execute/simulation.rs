@@ -1,9 +1,9 @@
-//! How a run goes if each restore takes so long: the engine's schedule, rates and looks, in time that is not waited for.
+//! Simulation of a run in which each restore takes so long: the engine's schedule, rates and polls, without waiting.
 //!
-//! What decides is what decides in a run: [`Schedule`] which restore starts, [`Rates`] when its request leaves, and the
-//! intervals of [`super::poller`] when its end is seen. Calls take no time here, and one page holds every job: a run against
-//! the emulator on its own clock ends its jobs in the same millisecond (`tests/forecast/same_clock.rs`), one against AWS a
-//! second later for each call that is waited for.
+//! Decisions are made as in a run: by [`Schedule`] which restore starts, by [`Rates`] when its request leaves, and by
+//! the intervals of [`super::poller`] when its end is seen. Calls take no time here, and one page holds every job: a
+//! run against the emulator on its own clock ends its jobs in the same millisecond (`tests/forecast/same_clock.rs`),
+//! one against AWS a second later for each call that is waited for.
 
 mod checks;
 mod held;
@@ -37,16 +37,16 @@ pub struct RunSimulation {
     places: Indexed<TargetIndex, usize>,
     /// The target of each step.
     targets: Indexed<StepIndex, TargetIndex>,
-    /// How long each step's job is followed.
+    /// Time for which each step's job is followed.
     timeouts: Indexed<StepIndex, Option<SignedDuration>>,
-    /// What is listed first, as target and type.
+    /// Listings that are made first, as target and type.
     types: Vec<(TargetIndex, usize)>,
     /// The index of its type, by step; none where its recovery point becomes known late.
     listed_as: Indexed<StepIndex, Option<usize>>,
-    /// What an earlier runner has started.
+    /// Steps that an earlier runner has started.
     resumed: Vec<StepIndex>,
     keeps_rates: bool,
-    /// Whether every call is counted that a run makes, or only those that start something and those that see an end.
+    /// True if every call that a run makes is counted, not only those that start something and those that see an end.
     is_exact: bool,
 }
 
@@ -102,13 +102,13 @@ impl RunSimulation {
         self
     }
 
-    /// How many steps the plan has.
+    /// Returns the number of steps in the plan.
     #[must_use]
     pub fn len(&self) -> usize {
         self.targets.len()
     }
 
-    /// Whether it has none.
+    /// Returns true if the plan has no steps.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
@@ -130,10 +130,10 @@ struct Playing<'s> {
     places: Indexed<TargetIndex, SimulatedPlace>,
     checks: CheckQueue,
     now: Timestamp,
-    /// When the rates let the next call leave that was held back.
+    /// Time at which the rates let the next call leave that was held back.
     held: Option<Timestamp>,
     listed_at: Timestamp,
-    /// Why the restores of each type that could start did not, by the schedule's number of the type.
+    /// Reasons why the restores of each type that could start did not, by the schedule's number of the type.
     blocked: Vec<HeldBy>,
     /// The last to have left a place free: of each target, of each type.
     freed: Freed,
@@ -227,7 +227,7 @@ impl<'s> Playing<'s> {
             .any(|target| self.schedule.has_next(target))
     }
 
-    /// Whether a call may leave now, which it then does; a no is remembered.
+    /// Returns true if a call may leave now, which it then does; a no is remembered.
     fn may(&mut self, target: TargetIndex, operation: Operation) -> bool {
         let counts = self.of.is_exact || operation == Operation::StartRestoreJob;
         if !self.of.keeps_rates || !counts {
@@ -356,8 +356,8 @@ impl<'s> Playing<'s> {
     }
 }
 
-/// When everything that a run starts would have ended, from its beginning on, where each restore takes as long as its plan
-/// expects.
+/// Returns the time from a run's beginning until everything that it starts has ended, where each restore takes as long
+/// as its plan expects.
 #[must_use]
 pub fn expected(plan: &Plan, diff: &Diff) -> SignedDuration {
     let course = |step: &crate::plan::Step| Course {

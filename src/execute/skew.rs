@@ -4,13 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::state::RestoreState;
 
-/// How far the clocks of AWS's own machines may differ, and how old a listing may be.
+/// Largest difference between the clocks of AWS's own machines, and largest age of a listing.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(15);
-/// How far this machine's clock may be off where AWS's is not known: a journal of an earlier version does not say it.
+/// Largest error of this machine's clock where AWS's is not known: a journal of an earlier version does not say it.
 const UNKNOWN_SKEW: SignedDuration = SignedDuration::from_hours(24);
-/// How many seconds an answer may take, and its date be off for that alone.
+/// Seconds that an answer may take, and that its date may be off for that alone.
 const LATENCY: i64 = 5;
-/// How long a token is trusted to be remembered: under the hour that AWS once documented.
+/// Time for which a token is trusted to be remembered: under the hour that AWS once documented.
 pub(super) const TOKEN_IS_SAFE: SignedDuration = SignedDuration::from_mins(45);
 
 /// A time, by both clocks.
@@ -18,12 +18,12 @@ pub(super) const TOKEN_IS_SAFE: SignedDuration = SignedDuration::from_mins(45);
 pub(super) struct Moment {
     /// By this machine's.
     pub(super) here: Timestamp,
-    /// What AWS's had said last: a time that was over by then.
+    /// AWS's clock as last seen: a time that had passed by then.
     pub(super) aws: Option<Timestamp>,
 }
 
 impl Moment {
-    /// When the request of a restore was meant to leave, as seen from this moment.
+    /// Returns when the request of a restore was meant to leave, as seen from this moment.
     pub(super) fn left(self, past: &RestoreState) -> Self {
         Self {
             here: past.intended_at.min(self.here),
@@ -36,8 +36,8 @@ impl Moment {
         self.aws.map_or(self.here, |aws| aws.min(self.here))
     }
 
-    /// Whether AWS may have forgotten a token by now that counts from this moment of this run. A clock that went backwards
-    /// says nothing about how long it is.
+    /// Returns true if AWS may have forgotten by now a token that counts from this moment of this run. A clock that
+    /// went backwards says nothing about how long it is.
     pub(super) fn is_long_ago(self, now: Self) -> bool {
         self.here > now.here || now.here.duration_since(self.here) >= TOKEN_IS_SAFE
     }
@@ -73,7 +73,7 @@ fn before(at: Timestamp, how_long: SignedDuration) -> Timestamp {
     at.saturating_sub(how_long).unwrap_or(at)
 }
 
-/// How far AWS's clock was seen behind this machine's, at the most.
+/// Largest observed lag of AWS's clock behind this machine's.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Skew {
     date: Option<Timestamp>,

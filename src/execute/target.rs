@@ -1,4 +1,4 @@
-//! What a run knows of one target.
+//! State of one target in a run.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use crate::backup::{Job, Operation};
 pub(super) struct TargetState {
     /// The jobs that are followed there.
     pub(super) poller: Poller,
-    /// How far looking for what others start is.
+    /// Progress of the search for what others start.
     pub(super) look: DuplicateSearch,
     /// Jobs of the plan's recovery points that were there before, by recovery point.
     pub(super) existing: HashMap<String, Vec<Job>>,
@@ -26,7 +26,7 @@ pub(super) struct TargetState {
 }
 
 impl TargetState {
-    /// Whether no job is followed there.
+    /// Returns true if no job is followed there.
     pub(super) fn follows_none(&self) -> bool {
         self.poller.is_empty()
     }

@@ -56,22 +56,22 @@ pub fn may_be_since(past: &RestoreState, now: Timestamp) -> Timestamp {
     left.sent_since(Skew::default()).max(listed_since(now))
 }
 
-/// Whose a job is, by what it was asked for.
+/// Ownership of a job, judged by what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// It has the mark of this very request.
+    /// Carries the mark of this very request.
     Own,
-    /// It has the mark of another attempt of this very restore.
+    /// Carries the mark of another attempt of this very restore.
     OtherAttempt,
-    /// It asks for the same, and no mark tells whose it is.
+    /// Asks for the same, with no mark to tell whose it is.
     Alike,
-    /// It has the mark of this run and restore, and asks for something else.
+    /// Carries the mark of this run and restore, and asks for something else.
     OfThisRun,
     /// Another's.
     Other,
 }
 
-/// Whose a job is that was asked for a metadata, as seen from a request with its token, whoever asks with that.
+/// Decides whose a job with this metadata is, as seen from a request with its token, whoever sends that.
 #[must_use]
 pub fn whose(
     metadata: &BTreeMap<String, String>,
@@ -121,14 +121,14 @@ pub fn whose_without_journal(
         &TokenedRequest::new(asked, &IdempotencyToken::new("")),
     );
     match attempt_among(&marks, mark.trim()) {
-        // What is not known yet may be what it was: that shows when its turn comes.
+        // A value that is not known yet may turn out the same: that shows when its turn comes.
         Some(_) if !differs => Whose::Own,
         Some(_) => Whose::OfThisRun,
         None => Whose::Other,
     }
 }
 
-/// Whether what is known of a request already is something else than what was asked for.
+/// Returns true if the known part of a request already differs from what was asked for.
 fn is_known_to_differ(draft: &Draft, asked: &Request) -> bool {
     let waits = |key: &str| draft.holes.contains_key(&RequestField::Key(key.to_owned()));
     let known = &draft.request.metadata;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::plan::sha256;
 
-/// What lists the others with their sums; `sha256sum -c` reads it.
+/// File that lists the others with their sums; `sha256sum -c` reads it.
 const SUMS: &str = "SHA256SUMS";
 
 /// Files below a directory, by their paths, with `/` between their parts.
@@ -15,20 +15,20 @@ pub struct Files(BTreeMap<String, File>);
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// What is in it.
+    /// Content of the file.
     pub bytes: Vec<u8>,
-    /// Whether it is a program.
+    /// True if it is a program.
     pub is_executable: bool,
 }
 
-/// How a file of a directory differs from the export.
+/// Difference between a file of a directory and the export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Drift {
     /// The directory does not have it.
     Missing(String),
-    /// It has other bytes there.
+    /// The directory has other bytes.
     Changed(String),
-    /// It lists one that the export has not.
+    /// The directory lists a file that the export does not have.
     Left(String),
 }
 
@@ -73,7 +73,7 @@ impl Files {
         self
     }
 
-    /// What is in one of them.
+    /// Returns the content of a file.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&[u8]> {
         self.0.get(path).map(|file| file.bytes.as_slice())
@@ -91,7 +91,7 @@ impl Files {
         sums.lines().filter_map(name).collect()
     }
 
-    /// How a directory differs, whose files `read` gives.
+    /// Lists the differences of a directory whose files `read` gives.
     pub fn drift(&self, read: impl Fn(&str) -> Option<Vec<u8>>) -> Vec<Drift> {
         let listed = read(SUMS).map(|sums| Self::listed(&String::from_utf8_lossy(&sums)));
         let left = listed.unwrap_or_default().into_iter();

@@ -17,14 +17,14 @@ pub use step_functions::{
 use crate::plan::{Plan, Planner};
 use crate::render::Known;
 
-/// What is exported.
+/// Plan to export, and what is known of it.
 pub struct Subject<'a> {
     /// The plan's file, as it was typed.
     pub file: &'a str,
     /// The plan, settled.
     pub plan: &'a Plan,
-    /// What renders what is not settled yet.
+    /// Planner that renders what is not settled yet.
     pub planner: &'a Planner,
-    /// What was looked up of its recovery points.
+    /// Facts that were looked up of its recovery points.
     pub known: &'a Known,
 }

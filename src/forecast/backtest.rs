@@ -1,4 +1,4 @@
-//! How often such forecasts were right: each past run, forecast from what was known before it, against what came.
+//! Accuracy of such forecasts: each past run, forecast from what was known before it, against what came.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const BOUNDS: f64 = 1.959_964;
 /// Samples of each past run.
 const SAMPLES: u32 = 400;
 
-/// How often a quantile was right.
+/// Share of cases in which a quantile was right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct CoveredPart {
     /// The part of all that were over by then.
@@ -60,23 +60,23 @@ impl CoveredPart {
         }
     }
 
-    /// Whether it can be that what is said is so.
+    /// Returns true if the stated probability can be right.
     #[must_use]
     pub fn holds(&self, said: f64) -> bool {
         (self.low..=self.high).contains(&said)
     }
 }
 
-/// How good forecasts were.
+/// Accuracy of forecasts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ForecastRecord {
-    /// How many there were.
+    /// Number of forecasts.
     pub count: u32,
     /// Half were to be over by then.
     pub p50: CoveredPart,
     /// Nine in ten were.
     pub p90: CoveredPart,
-    /// How far p50 was off, as a part of what came: in the median.
+    /// Median error of p50, as a part of what came.
     pub median_error: Option<f64>,
 }
 
@@ -87,9 +87,9 @@ pub struct BacktestedRun {
     pub plan: String,
     /// The run id.
     pub run: String,
-    /// When it began.
+    /// Time at which the run began.
     pub start: Timestamp,
-    /// How long it took, in seconds.
+    /// Duration of the run, in seconds.
     pub seconds: i64,
     /// Half the samples were over by then.
     pub p50: i64,
@@ -109,7 +109,7 @@ pub struct Backtest {
 }
 
 impl Backtest {
-    /// Whether forecasts of runs have earned it to be acted on: enough of them, and right as often as they say.
+    /// Returns true if forecasts of runs have earned to be acted on: enough of them, and right as often as they say.
     #[must_use]
     pub fn has_earned(&self) -> bool {
         let of = &self.makespan;
@@ -123,7 +123,7 @@ pub struct NamedRun {
     pub plan: String,
     /// The run id.
     pub run: String,
-    /// What its journal says.
+    /// Run as its journal tells it.
     pub past: PastRun,
 }
 
@@ -164,7 +164,7 @@ pub fn backtest(mut runs: Vec<NamedRun>) -> Backtest {
     backtest
 }
 
-/// How good forecasts were: of each what came, p50 and p90.
+/// Rates forecasts: of each what came, p50 and p90.
 fn record(said: &[(f64, f64, f64)]) -> ForecastRecord {
     let count = |right: &dyn Fn(&(f64, f64, f64)) -> bool| {
         u32::try_from(said.iter().filter(|one| right(one)).count()).unwrap_or(u32::MAX)
@@ -182,7 +182,7 @@ fn record(said: &[(f64, f64, f64)]) -> ForecastRecord {
     }
 }
 
-/// What would have been said of a run, and what came; none where it was not carried out in one go.
+/// Returns what would have been said of a run, and what came; none if it was not carried out in one go.
 fn of_run(run: &NamedRun, known: &[PastRestore], start: Timestamp) -> Option<(i64, i64, f64)> {
     let seconds = run.past.seconds.filter(|_| run.past.has_ended)?;
     let outline = run.past.outline.as_ref()?;
@@ -198,7 +198,7 @@ fn of_run(run: &NamedRun, known: &[PastRestore], start: Timestamp) -> Option<(i6
     Some((said.makespan.p50, said.makespan.p90, seconds))
 }
 
-/// What would have been said of the jobs of a run that completed: the type, what came, p50 and p90.
+/// Returns what would have been said of the jobs of a run that completed: the type, what came, p50 and p90.
 fn of_jobs(past: &PastRun, known: &[PastRestore]) -> Vec<(String, (f64, f64, f64))> {
     let completed = past.restores.values().filter(|restore| restore.completed);
     let completed: Vec<&PastRestore> = completed.collect();

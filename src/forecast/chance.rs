@@ -21,7 +21,7 @@ impl RandomDraws {
         self.0.f64()
     }
 
-    /// Whether something happens that has this chance.
+    /// Draws whether something happens that has this chance.
     pub(super) fn happens(&mut self, probability: f64) -> bool {
         self.0.f64() < probability
     }

@@ -34,7 +34,7 @@ impl Changes<'_> {
         (before - quantile(&mut ends.to_vec(), 0.5)).round() as i64
     }
 
-    /// What each limit gains that was on the way that decides the end.
+    /// Returns the gain of each limit that was on the way that decides the end.
     pub(super) fn limits(&self, samples: &Samples) -> Vec<LimitForecast> {
         let of_all = samples.ends.len().max(1) as f64;
         let mut limits: Vec<LimitForecast> = Vec::new();
@@ -94,7 +94,7 @@ impl Changes<'_> {
         }
     }
 
-    /// What one change would do; none where it names what is not there.
+    /// Returns the effect of one change; none if it names what is not there.
     pub(super) fn what_if(&self, typed: &TypedWhatIf) -> Option<WhatIfForecast> {
         let mut changed = self.subject.clone();
         let mut learned = None;

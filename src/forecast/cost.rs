@@ -1,4 +1,4 @@
-//! What a run costs, as far as prices are at hand: AWS's charge for restored data, and what is created for as long as it stays.
+//! Cost of a run, as far as prices are at hand: AWS's charge for restored data, and what is created while it stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +16,11 @@ const BUILT_IN: &str = include_str!("prices.yaml");
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PriceTable {
-    /// As of which day.
+    /// Day of the prices.
     pub date: Date,
     /// In which currency.
     pub currency: String,
-    /// Where they are from.
+    /// Sources of the prices.
     pub sources: Vec<String>,
     /// By Region.
     pub regions: BTreeMap<String, RegionPrices>,
@@ -39,7 +39,7 @@ pub struct RegionPrices {
     /// A gigabyte of what is created, for a month, by resource type.
     #[serde(default)]
     pub stored_per_gb_month: BTreeMap<String, f64>,
-    /// What is created of a type, for an hour, whatever its size.
+    /// Price of what is created for an hour, by type, whatever its size.
     #[serde(default)]
     pub created_per_hour: BTreeMap<String, f64>,
     /// A thousand state transitions of a standard workflow of Step Functions.
@@ -70,19 +70,19 @@ impl PriceTable {
 /// A restore, as far as its price goes.
 #[derive(Clone, Debug)]
 pub struct PricedRestore<'a> {
-    /// Where it runs.
+    /// Region that it runs in.
     pub region: &'a str,
     /// AWS's name of the resource type.
     pub resource_type: &'a str,
     /// The size of the backup, bytes.
     pub size_bytes: Option<i64>,
-    /// Whether it is in cold storage.
+    /// True if it is in cold storage.
     pub is_cold: bool,
     /// For how long what it creates stays, hours.
     pub hours: f64,
 }
 
-/// What a run costs.
+/// Cost of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ForecastCost {
     /// In this currency.
@@ -95,11 +95,11 @@ pub struct ForecastCost {
     pub created: f64,
     /// Of Step Functions, where it starts the restores.
     pub transitions: f64,
-    /// As of which day the prices are.
+    /// Day of the prices.
     pub prices_of: Date,
-    /// Where they are from.
+    /// Sources of the prices.
     pub sources: Vec<String>,
-    /// What is left out, because there is no price or no size.
+    /// Parts that are left out, because there is no price or no size.
     pub left_out: Vec<String>,
 }
 

@@ -1,22 +1,23 @@
-//! How long the work of a job takes by the size of its backup: a fixed part and a rate, both uncertain.
+//! Duration of a job's work by the size of its backup: a fixed part and a rate, both uncertain.
 //!
-//! The logarithm of a duration is that of `fixed + size / rate`, plus what the day does to all of a run, plus what is left: a
-//! scale, and a shape that is that of what was seen. `fixed` and `rate` are fitted by least squares that outliers pull little
-//! (Student's distribution of 4 degrees), held by what is known beforehand; how sure they are follows from the curvature there.
+//! The logarithm of a duration is that of `fixed + size / rate`, plus what the day does to all of a run, plus a
+//! residual: a scale, and a shape that is that of what was seen. `fixed` and `rate` are fitted by least squares that
+//! outliers pull little (Student's distribution of 4 degrees), held by what is known beforehand; how sure they are
+//! follows from the curvature there.
 
 use super::chance::RandomDraws;
 use super::group::Prior;
 
 /// Degrees of freedom of what is left, where nothing was seen: tails are heavy.
 pub(super) const TAIL: f64 = 4.0;
-/// How far off published numbers may be, as a deviation of the logarithm: a factor of two either way is usual.
+/// Uncertainty of published numbers, as a deviation of the logarithm: a factor of two either way is usual.
 const PUBLISHED: f64 = 0.7;
 /// The same of assumptions: a factor of three and a half.
 const ASSUMED: f64 = 1.25;
 /// MiB a second of a type whose size is not said to count: it hardly does, unless it is seen to.
 const HARDLY: f64 = 20_000.0;
 const HARDLY_SPREAD: f64 = 2.0;
-/// What is left of a duration whose type, size and day are known, as a deviation of the logarithm; and how many
+/// Residual of a duration whose type, size and day are known, as a deviation of the logarithm; and how many
 /// observations that is worth.
 const LEFT_PUBLISHED: f64 = 0.35;
 const LEFT_ASSUMED: f64 = 0.5;
@@ -46,7 +47,7 @@ pub(super) struct Curve {
     /// The scale of what is left.
     pub(super) left: f64,
     left_prior: f64,
-    /// How many durations it was fitted to.
+    /// Number of durations that it was fitted to.
     pub(super) count: f64,
 }
 
@@ -72,7 +73,7 @@ impl DrawnCurve {
 }
 
 impl Curve {
-    /// What is known before anything was seen.
+    /// Creates the curve that is assumed before anything was seen.
     pub(super) fn new(prior: &Prior) -> Self {
         let (spread, left) = match prior.is_published {
             true => (PUBLISHED, LEFT_PUBLISHED),
@@ -106,12 +107,12 @@ impl Curve {
         self.expected(size).0.exp()
     }
 
-    /// How far what was seen is from what it expects, in logarithms; the day's share taken off by the caller.
+    /// Returns how far an observation is from what is expected, in logarithms; the caller takes off the day's share.
     pub(super) fn off(&self, seen: &SeenDuration) -> f64 {
         seen.log - self.expected(seen.size).0
     }
 
-    /// How much an observation counts that is so far off: outliers count less.
+    /// Returns the weight of an observation that is so far off: outliers count less.
     pub(super) fn weight(&self, off: f64) -> f64 {
         (TAIL + 1.0) / (TAIL + (off / self.left).powi(2))
     }
@@ -153,8 +154,8 @@ impl Curve {
         self.root = [first, second, (c - second * second).max(0.0).sqrt()];
     }
 
-    /// What is left of an observation, as a multiple of the scale. Few observations are fitted too well: what each has pulled
-    /// the curve to itself is given back.
+    /// Returns the residual of an observation, as a multiple of the scale. Few observations are fitted too well: the
+    /// pull of each on the curve is given back.
     pub(super) fn standardised(&self, seen: &SeenDuration, days: &[f64]) -> f64 {
         let (log, slope) = self.expected(seen.size);
         let off = seen.log - days[seen.run] - log;

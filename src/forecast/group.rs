@@ -28,16 +28,16 @@ pub(super) fn variant(resource_type: &str, metadata: &Metadata) -> Option<String
     notes.estimate.variant(metadata).map(str::to_owned)
 }
 
-/// What is known of a type without any history.
+/// Knowledge of a type without any history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prior {
     /// For a backup of no size, seconds.
     pub fixed: f64,
-    /// How much of the backup's size in a second, MiB; none where size is not said to count.
+    /// Rate in MiB of the backup's size a second; none if size is not said to count.
     pub mib_per_second: Option<f64>,
-    /// Whether that was published, or is an assumption.
+    /// True if that was published; else it is an assumption.
     pub is_published: bool,
-    /// Where it is from.
+    /// Source of the numbers.
     pub source: String,
 }
 

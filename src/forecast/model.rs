@@ -1,4 +1,4 @@
-//! What becomes of a restore, as a distribution: how long it waits at AWS, how long it works, whether it fails, and how long
+//! Course of a restore, as a distribution: how long it waits at AWS, how long it works, whether it fails, and how long
 //! its checks take. Learned from the restores of earlier runs, of which few pull weakly and many strongly.
 
 use std::collections::BTreeMap;
@@ -17,20 +17,20 @@ const STEPS: usize = 20;
 /// worth.
 const DAY: f64 = 0.12;
 const DAY_WORTH: f64 = 2.0;
-/// How many observations what is known beforehand is worth: of the shape of what is left, of waiting, of checks.
+/// Observations that prior knowledge is worth: of the shape of the residuals, of waiting, of checks.
 const SHAPE_WORTH: f64 = 15.0;
 const WAIT_WORTH: f64 = 4.0;
 const CHECK_WORTH: f64 = 2.0;
-/// How long a job is PENDING where nothing was seen: seconds, and the deviation of the logarithm. Nobody publishes it.
+/// Time that a job is PENDING where nothing was seen: seconds, and the deviation of the logarithm. Nobody publishes it.
 const PENDING: (f64, f64) = (15.0, 1.0);
-/// How long a check takes where nothing was seen: seconds, and the deviation of the logarithm. It is anybody's program.
+/// Duration of a check where nothing was seen: seconds, and the deviation of the logarithm. A check is any program.
 const CHECK: (f64, f64) = (20.0, 1.3);
-/// How many of all jobs fail where nothing was seen, and how many jobs that is worth. Nobody publishes it.
+/// Share of jobs that fail where nothing was seen, and how many jobs that is worth. Nobody publishes it.
 const FAILS: f64 = 0.02;
 const FAILS_WORTH: f64 = 20.0;
 /// The same of the checks of a restore.
 const CHECK_FAILS: f64 = 0.02;
-/// What a backup holds whose size is not known: MiB, and the deviation of the logarithm.
+/// Assumed size of a backup whose size is not known: MiB, and the deviation of the logarithm.
 const SIZE: (f64, f64) = (20_480.0, 1.5);
 /// By how much thawing varies that AWS says takes up to four hours.
 const THAW: f64 = 0.35;
@@ -44,25 +44,25 @@ pub struct Forecasted {
     pub group: usize,
     /// The size of the backup, bytes; none where nobody knows it.
     pub size_bytes: Option<i64>,
-    /// Whether the recovery point is in cold storage.
+    /// True if the recovery point is in cold storage.
     pub is_cold: bool,
-    /// How many checks it has.
+    /// Number of its checks.
     pub checks: u32,
-    /// How long its checks may take together, tries and all, in seconds.
+    /// Longest time that its checks may take together, tries and all, in seconds.
     pub checks_at_most: f64,
     /// For how long its job runs already, in seconds.
     pub elapsed: Option<f64>,
-    /// Whether its job has ended already, and only its checks are still to come.
+    /// True if its job has ended already, and only its checks are still to come.
     pub is_back: bool,
 }
 
-/// Where a number is from.
+/// Origin of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Basis {
     /// Restores of earlier runs.
     History,
-    /// What somebody has published.
+    /// Numbers that somebody has published.
     Published,
     /// An assumption.
     Prior,
@@ -72,7 +72,7 @@ pub enum Basis {
 #[derive(Clone, Debug)]
 pub struct RestoreModel {
     groups: Vec<LearnedGroup>,
-    /// What is left of the durations of all groups, as multiples of their scales.
+    /// Residuals of the durations of all groups, as multiples of their scales.
     shape: Vec<f64>,
     /// Waiting at AWS, of all groups, seconds.
     waits: Vec<f64>,
@@ -100,7 +100,7 @@ struct LearnedGroup {
     expected: f64,
 }
 
-/// What was drawn for a sample.
+/// Parameters drawn for a sample.
 #[derive(Debug)]
 pub struct Drawn {
     curves: Vec<DrawnCurve>,
@@ -253,7 +253,7 @@ impl RestoreModel {
         }
     }
 
-    /// What becomes of one restore in a sample.
+    /// Draws the course of one restore in a sample.
     pub(super) fn course(
         &self,
         of: &Forecasted,
@@ -264,7 +264,7 @@ impl RestoreModel {
         if !of.is_back {
             let mut seconds = self.seconds(of, drawn, chance);
             if let Some(elapsed) = of.elapsed {
-                // It takes longer than it has taken by now.
+                // A running job takes longer than it has taken by now.
                 for _ in 0..12 {
                     if seconds > elapsed {
                         break;
@@ -292,7 +292,7 @@ impl RestoreModel {
         course
     }
 
-    /// How long a job takes in the middle, seconds; none where no restore of its group has been seen.
+    /// Returns the typical duration of a job, in seconds; none if no restore of its group has been seen.
     #[must_use]
     pub fn typical(&self, of: &Forecasted) -> Option<f64> {
         let group = &self.groups[of.group];
@@ -309,7 +309,7 @@ impl RestoreModel {
         Some(group.curve.typical(size) + quantile(&mut waits, 0.5) + thaw)
     }
 
-    /// How long a job may take that completes, as so many draws, in seconds.
+    /// Draws so many durations of a job that completes, in seconds.
     pub(super) fn durations(&self, of: &Forecasted, seed: u64, samples: u32) -> Vec<f32> {
         let draws = (0..u64::from(samples)).map(|number| {
             let mut chance = RandomDraws::of(seed, number);
@@ -326,7 +326,7 @@ impl RestoreModel {
         let size = match (of.size_bytes, chance.one_of(&group.sizes)) {
             (Some(size), _) => mib(size),
             (None, Some(size)) => *size,
-            // Where no size is known of any, the fixed part has learned what they take.
+            // The fixed part has learned what restores take if no size is known of any.
             (None, None) if group.seen > 0.0 => 0.0,
             (None, None) => SIZE.0 * (SIZE.1 * chance.normal()).exp(),
         };
@@ -343,7 +343,7 @@ impl RestoreModel {
         self.wait(group, chance) + work + thaw
     }
 
-    /// How long a job waits at AWS: as one of its group did, else as one of any group, else as is assumed.
+    /// Draws the wait of a job at AWS: as one of its group did, else as one of any group, else as is assumed.
     fn wait(&self, group: &LearnedGroup, chance: &mut RandomDraws) -> f64 {
         picked(&group.waits, WAIT_WORTH, chance)
             .or_else(|| picked(&self.waits, WAIT_WORTH * 2.0, chance))
@@ -361,14 +361,14 @@ impl RestoreModel {
         picked(&self.broke_after, CHECK_WORTH, chance).unwrap_or_else(|| chance.unit())
     }
 
-    /// How long checks of the plan as a whole take, or the steps of a cutover, in seconds.
+    /// Draws the duration of the checks of the plan as a whole, or of the steps of a cutover, in seconds.
     pub(super) fn commands(&self, count: u32, at_most: f64, chance: &mut RandomDraws) -> f64 {
         let one = picked(&self.checks, CHECK_WORTH, chance)
             .unwrap_or_else(|| CHECK.0 * (CHECK.1 * chance.normal()).exp());
         (one * f64::from(count)).min(at_most)
     }
 
-    /// What each of the plan's groups rests on: so many restores of earlier runs, else what is known beforehand.
+    /// Returns the basis of each of the plan's groups: so many restores of earlier runs, else prior knowledge.
     pub fn basis(&self) -> impl Iterator<Item = (&DurationGroup, Basis, u32, &str)> {
         self.groups.iter().map(|group| {
             let from = match (group.curve.count > 0.0, group.prior.is_published) {

@@ -13,29 +13,29 @@ use super::what_if::TypedWhatIf;
 use crate::execute::RunSimulation;
 use crate::ids::{Indexed, StepIndex};
 
-/// How many bars a picture of the distribution has.
+/// Number of bars in a picture of the distribution.
 const BARS: usize = 24;
 /// At how many times it is counted what is back.
 const TIMES: usize = 48;
-/// How long what is created stays before a cleanup, where nobody says it: hours.
+/// Time that what is created stays before a cleanup, if nobody says it: hours.
 pub const STAYS: f64 = 8.0;
 
-/// How a forecast is made.
+/// Options of a forecast.
 #[derive(Debug)]
 pub struct ForecastOptions<'a> {
-    /// How many samples.
+    /// Number of samples.
     pub samples: u32,
     /// From which all chance follows; from the content where it is not given.
     pub seed: Option<u64>,
-    /// Whether AWS's rates are kept.
+    /// True if AWS's rates are kept.
     pub keeps_rates: bool,
-    /// When the run would begin; now where it is not given.
+    /// Time at which the run would begin; now if it is not given.
     pub at: Option<Timestamp>,
     /// Changes that are tried, each by itself.
     pub what_ifs: &'a [TypedWhatIf],
-    /// Whether it is tried what each limit gains.
+    /// True if the gain of each limit is tried.
     pub tries_limits: bool,
-    /// Whether it is counted how many restores are back at which time.
+    /// True if restores that are back are counted over time.
     pub counts_back: bool,
     /// Prices; none where cost is not asked for.
     pub prices: Option<&'a PriceTable>,
@@ -78,9 +78,9 @@ pub struct RestoreForecast {
     /// AWS's name of the type.
     #[serde(rename = "type")]
     pub resource_type: String,
-    /// When it starts, half the time.
+    /// Median time of its start.
     pub starts: i64,
-    /// When it is back, and its checks have passed, where that happens.
+    /// Time at which it is back, and its checks have passed, where that happens.
     #[serde(flatten)]
     pub back: Quantiles,
     /// In which part of all samples it decides when the run ends.
@@ -89,16 +89,16 @@ pub struct RestoreForecast {
     pub succeeds: f64,
 }
 
-/// How likely an objective is met.
+/// Probability that an objective is met.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ObjectiveForecast {
     /// `rto`, `rpo`, or one of a restore: `db.rto`.
     pub what: String,
-    /// What is wanted, seconds.
+    /// Objective, in seconds.
     pub seconds: i64,
     /// From 0 to 1; none where nobody knows.
     pub probability: Option<f64>,
-    /// How old the recovery point is, where it is about that: seconds.
+    /// Age of the recovery point, if the objective is about that: seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_seconds: Option<i64>,
 }
@@ -106,13 +106,13 @@ pub struct ObjectiveForecast {
 /// A limit that holds the run up, and what relaxing it would gain.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LimitForecast {
-    /// As the plan has it: `limits.concurrent`, `limits.by_type.EFS`; `rate.StartRestoreJob` is AWS's.
+    /// Name in the plan: `limits.concurrent`, `limits.by_type.EFS`; `rate.StartRestoreJob` is AWS's.
     pub limit: String,
-    /// What it is; none for a rate.
+    /// Value of the limit; none for a rate.
     pub now: Option<u32>,
-    /// What was tried in its place; none where it was left out.
+    /// Value that was tried in its place; none if it was left out.
     pub tried: Option<u32>,
-    /// Whether AWS documents it, and no plan can raise it.
+    /// True if AWS documents it, and no plan can raise it.
     pub is_aws: bool,
     /// In which part of all samples it is on the way that decides the end.
     pub critical: f64,
@@ -120,20 +120,20 @@ pub struct LimitForecast {
     pub gain_seconds: i64,
 }
 
-/// What a change would do.
+/// Effect of a change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WhatIfForecast {
     /// The change, as it was typed.
     pub what_if: String,
-    /// When the run would end.
+    /// Time at which the run would end.
     pub makespan: Quantiles,
     /// By how much it is shorter in the median: seconds.
     pub gain_seconds: i64,
-    /// How likely the objective of the run is then, where it has one.
+    /// Probability that the run then meets its objective, if it has one.
     pub rto_probability: Option<f64>,
 }
 
-/// What numbers of a type rest on.
+/// Basis of the numbers of a type.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BasisForecast {
     /// AWS's name of the type.
@@ -142,18 +142,18 @@ pub struct BasisForecast {
     /// The variant, where the type has several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// Where they are from.
+    /// Origin of the numbers.
     pub from: Basis,
-    /// How many restores of earlier runs.
+    /// Number of restores of earlier runs.
     pub samples: u32,
-    /// What is known beforehand is from there.
+    /// Source of the prior knowledge.
     pub source: String,
 }
 
 /// A forecast.
 #[derive(Clone, Debug)]
 pub struct RunForecast {
-    /// When the run ends.
+    /// Time at which the run ends.
     pub makespan: Quantiles,
     /// In which part of all samples everything is back and good.
     pub succeeds: f64,
@@ -161,25 +161,25 @@ pub struct RunForecast {
     pub restores: Vec<RestoreForecast>,
     /// Of the run, then of restores.
     pub objectives: Vec<ObjectiveForecast>,
-    /// What holds it up most comes first.
+    /// Limits, the one that holds the run up most first.
     pub limits: Vec<LimitForecast>,
-    /// What was asked besides.
+    /// Effects of changes that were asked about.
     pub what_ifs: Vec<WhatIfForecast>,
     /// By type.
     pub basis: Vec<BasisForecast>,
-    /// How many earlier runs were learned from.
+    /// Number of earlier runs that were learned from.
     pub runs: u32,
-    /// What it costs, where that was asked for.
+    /// Cost, if that was asked for.
     pub cost: Option<ForecastCost>,
     /// From which all chance followed.
     pub seed: u64,
-    /// How many samples.
+    /// Number of samples.
     pub samples: u32,
-    /// How many samples end in each of equal spans, of which the first begins at the first second and the last ends at the
-    /// second.
+    /// Number of samples that end in each of equal spans, and the seconds at which the first span begins and the last
+    /// ends.
     pub bars: (Vec<u32>, i64, i64),
-    /// How many restores are back by a time, in one of ten samples, in half, and in nine of ten; nothing where that was not
-    /// asked for.
+    /// Number of restores that are back by a time, in one of ten samples, in half, and in nine of ten; nothing if that
+    /// was not asked for.
     pub back: Vec<(f64, Vec<f64>)>,
 }
 

@@ -1,4 +1,4 @@
-//! What restores of earlier runs took, without names: what a forecast learns from, and what `redrill history export` writes.
+//! Durations of earlier restores, without names: a forecast learns from them, and `redrill history export` writes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,33 +16,33 @@ use crate::state::{CheckVerdict, Event, Outline, Recorded};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PastRestore {
-    /// Which of the runs, counted from 0.
+    /// Number of the run, counted from 0.
     pub run: u32,
     /// The day on which that began.
     pub day: Date,
     /// AWS's name of the resource type.
     #[serde(rename = "type")]
     pub resource_type: String,
-    /// Which variant of the type, where its rules tell several apart.
+    /// Variant of the type, if its rules tell several apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// The size of the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<i64>,
-    /// Whether its job completed.
+    /// True if its job completed.
     pub completed: bool,
     /// From the job's creation to its end, as AWS says it.
     pub seconds: f64,
-    /// How much of that it was PENDING, where that was seen.
+    /// Part of that time that it was PENDING, if that was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_seconds: Option<f64>,
-    /// How many checks were run of it.
+    /// Number of checks that were run of it.
     #[serde(default, skip_serializing_if = "is_none")]
     pub checks: u32,
-    /// How long they took together.
+    /// Time that they took together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks_seconds: Option<f64>,
-    /// Whether one has failed.
+    /// True if one has failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub check_failed: bool,
     /// The attempt that it was, from 1.
@@ -73,21 +73,21 @@ fn first() -> u32 {
 /// An earlier run, as it is read from its journal.
 #[derive(Clone, Debug, Default)]
 pub struct PastRun {
-    /// When it was opened.
+    /// Time at which it was opened.
     pub start: Option<Timestamp>,
-    /// Whether it was made at AWS, as far as its journal says: against an emulator nothing takes the time it takes at AWS.
+    /// True if it was made at AWS, as far as its journal says: at an emulator nothing takes AWS's time.
     pub is_at_aws: bool,
-    /// Whether everything in it had its end when the last runner left.
+    /// True if everything in it had ended when the last runner left.
     pub has_ended: bool,
-    /// How long it took from its opening to the last end, in seconds; none where a second runner came later.
+    /// Time from its opening to the last end, in seconds; none if a second runner came later.
     pub seconds: Option<f64>,
-    /// What became of its restores, by name.
+    /// Outcomes of its restores, by name.
     pub restores: BTreeMap<String, PastRestore>,
     /// The plan as the last runner took it up.
     pub outline: Option<Arc<Outline>>,
-    /// What was started, or would have been but for another.
+    /// Restores that were started, or would have been but for another.
     pub touched: BTreeSet<String>,
-    /// Those under way.
+    /// Restores under way.
     open: BTreeMap<String, OpenRestore>,
     last_end: Option<Timestamp>,
     is_resumed: bool,

@@ -5,46 +5,47 @@ use super::model::{Forecasted, RestoreModel};
 use crate::execute::{Course, HeldBy, PlanLimit, Played, RunSimulation};
 use crate::ids::{Indexed, StepIndex};
 
-/// What is sampled.
+/// Subject of the sampling.
 #[derive(Debug)]
 pub struct Sampling<'a> {
     /// The run.
     pub simulation: &'a RunSimulation,
-    /// What is known of durations.
+    /// Model of durations.
     pub model: &'a RestoreModel,
     /// By the index of the step.
     pub restores: &'a [Forecasted],
-    /// Whether a step is carried out at all: the others have ended, or never start.
+    /// True for each step that is carried out at all: the others have ended, or never start.
     pub acts: &'a [bool],
     /// Commands after everything is back, how many at a time: checks of the plan, steps of the cutover; and how long they may
     /// take, in seconds.
     pub after: &'a [(u32, f64)],
     /// From which all chance follows.
     pub seed: u64,
-    /// How many samples.
+    /// Number of samples.
     pub samples: u32,
 }
 
-/// What came of all samples. Times are seconds from the beginning of the run.
+/// Results of all samples. Times are seconds from the beginning of the run.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
-    /// How many steps the plan has.
+    /// Number of steps in the plan.
     pub steps: usize,
     /// The end of the run, by sample.
     pub ends: Vec<f32>,
-    /// Whether everything came back and was found good, by sample.
+    /// True if everything came back and was found good, by sample.
     pub good: Vec<bool>,
-    /// When each step started and when it was back and good, by sample and step; not a number where that never was.
+    /// Start of each step, and the time at which it was back and good, by sample and step; NaN if that never was.
     pub started: Vec<f32>,
     /// The same of the end.
     pub back: Vec<f32>,
     /// In how many samples each step was on the way that decided the end, by step.
     pub critical: Indexed<StepIndex, u32>,
-    /// What steps on that way waited for last, apart from other restores: in how many samples, and for how long in all.
+    /// Limits that steps on that way waited for last, apart from other restores: in how many samples, and for how long
+    /// in all.
     pub held: Vec<(HeldLimit, u32, f64)>,
 }
 
-/// What holds restores up that could start.
+/// Limit that holds up restores that could start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HeldLimit {
     /// A limit of the plan, or one that AWS documents.
@@ -145,7 +146,7 @@ impl Sampling<'_> {
                 let waited = step.started.unwrap_or(step.ready) - step.ready;
                 let waited = waited as f64 / 1000.0;
                 match held.iter_mut().find(|(of, _)| *of == limit) {
-                    // They waited beside each other: the longest counts.
+                    // The steps waited at the same time: the longest wait counts.
                     Some((_, longest)) => *longest = longest.max(waited),
                     None => held.push((limit, waited)),
                 }
@@ -203,7 +204,7 @@ impl Samples {
         }
     }
 
-    /// What holds the run up most comes first.
+    /// Sorts what holds the run up most first.
     fn settled(mut self) -> Self {
         self.held
             .sort_by(|a, b| b.2.total_cmp(&a.2).then(a.0.cmp(&b.0)));
@@ -244,8 +245,8 @@ impl Samples {
         }
     }
 
-    /// How many restores are back by each of so many times, evenly spread up to the latest, in seconds: the time, and how many
-    /// there are in the given parts of all samples.
+    /// Counts the restores that are back by each of so many times, evenly spread up to the latest, in seconds: the
+    /// time, and how many there are in the given parts of all samples.
     #[must_use]
     pub fn back_over_time(&self, times: usize, latest: f64, parts: &[f64]) -> Vec<(f64, Vec<f64>)> {
         let wide = (latest / times.max(1) as f64).max(1e-9);

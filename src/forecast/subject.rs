@@ -1,4 +1,4 @@
-//! What is forecast: a plan, what of it would be done, and what is known of its recovery points.
+//! Subject of a forecast: a plan, what of it would be done, and what is known of its recovery points.
 
 use std::collections::BTreeMap;
 
@@ -19,33 +19,33 @@ use crate::state::{RestoreStage, RunState};
 pub struct ForecastSubject {
     /// The plan.
     pub plan: Plan,
-    /// What a run would do.
+    /// Changes that a run would make.
     pub diff: Diff,
-    /// What restores take the same time but for their size; [`Forecasted::group`] is an index.
+    /// Groups of restores that take the same time but for their size; [`Forecasted::group`] is an index.
     pub groups: Vec<DurationGroup>,
     /// By step.
     pub restores: Indexed<StepIndex, Forecasted>,
-    /// When the recovery point of each step was made, where that is known.
+    /// Time at which the recovery point of each step was made, if known.
     pub made: Indexed<StepIndex, Option<Timestamp>>,
     /// By which time it is asked.
     pub now: Timestamp,
-    /// Whether it switches over at its end.
+    /// True if it switches over at its end.
     pub cutover: bool,
 }
 
-/// How long commands may take together, tries and all, in seconds.
+/// Returns the longest time that commands may take together, tries and all, in seconds.
 fn at_most(checks: &[Check]) -> f64 {
     let of_one = |check: &Check| check.timeout.as_secs_f64() * f64::from(check.retries + 1);
     checks.iter().map(of_one).sum()
 }
 
-/// How many there are.
+/// Returns the number of elements.
 fn count<T>(of: &[T]) -> u32 {
     u32::try_from(of.len()).unwrap_or(u32::MAX)
 }
 
 impl ForecastSubject {
-    /// What a run of a plan would do now.
+    /// Creates the subject: what a run of a plan would do now.
     #[must_use]
     pub fn new(plan: Plan, diff: Diff, known: &Known, observed: &RunState, now: Timestamp) -> Self {
         let mut numbers: BTreeMap<DurationGroup, usize> = BTreeMap::new();
@@ -119,7 +119,7 @@ impl ForecastSubject {
         }
     }
 
-    /// Whether a step is carried out, by its index.
+    /// Tells of each step whether it is carried out, by its index.
     #[must_use]
     pub fn acts(&self) -> Indexed<StepIndex, bool> {
         let mut acts = Indexed::from(vec![false; self.plan.steps.len()]);

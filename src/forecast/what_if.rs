@@ -28,7 +28,7 @@ pub enum WhatIf {
 pub struct TypedWhatIf {
     /// The words.
     pub text: String,
-    /// What they mean.
+    /// Meaning of the words.
     pub is: WhatIf,
 }
 

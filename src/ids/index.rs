@@ -9,7 +9,7 @@ pub trait ListIndex: Copy {
     /// The position this far from the first.
     fn new(at: usize) -> Self;
 
-    /// How far it is from the first.
+    /// Returns the distance from the first.
     fn get(self) -> usize;
 }
 
@@ -29,7 +29,7 @@ macro_rules! index_type {
                 Self(at)
             }
 
-            /// How far it is from the first.
+            /// Returns the distance from the first.
             #[must_use]
             pub const fn get(self) -> usize {
                 self.0
@@ -95,7 +95,7 @@ pub struct Indexed<I, T> {
 }
 
 impl<I: ListIndex, T> Indexed<I, T> {
-    /// What is at a position, where there is such a position.
+    /// Returns the item at a position, if there is such a position.
     #[must_use]
     pub fn get(&self, at: I) -> Option<&T> {
         self.all.get(at.get())
@@ -117,7 +117,7 @@ impl<I: ListIndex, T> Indexed<I, T> {
         self.all.shrink_to_fit();
     }
 
-    /// Where the first is that is wanted.
+    /// Finds the position of the first item that is wanted.
     pub fn position(&self, is_wanted: impl FnMut(&T) -> bool) -> Option<I> {
         self.all.iter().position(is_wanted).map(I::new)
     }

@@ -1,4 +1,4 @@
-//! What things are called, by AWS and by us: each id is of a type of its own. Mixed up, they do not compile:
+//! Ids that AWS and redrill give to things, each of a type of its own. Mixed up, they do not compile:
 //!
 //! ```compile_fail
 //! use redrill::backup::JobQuery;
@@ -103,7 +103,7 @@ id_type! {
 }
 
 impl JobId {
-    /// Whether it is the same job's, however AWS writes it.
+    /// Returns true if both are the id of one job, however AWS writes it.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.0.eq_ignore_ascii_case(&other.0)
@@ -122,14 +122,14 @@ id_type! {
 }
 
 impl Default for AccountId {
-    /// That of an account that is not known.
+    /// Returns the id of an account that is not known.
     fn default() -> Self {
         Self::new("")
     }
 }
 
 impl Default for RegionName {
-    /// That of a Region that is not known.
+    /// Returns the name of a Region that is not known.
     fn default() -> Self {
         Self::new("")
     }
@@ -147,8 +147,8 @@ id_type! {
 }
 
 id_type! {
-    /// What tells one request from another: SHA-256 of its canonical form without the token, in hexadecimal, which
-    /// `plan::digest` makes.
+    /// Digest that tells one request from another: SHA-256 of its canonical form without the token, in hexadecimal,
+    /// which `plan::digest` makes.
     pub struct RequestDigest;
 }
 

@@ -14,7 +14,7 @@ use redrill_inventory::{
     Vault as WrittenVault, VaultType,
 };
 
-/// What is recorded.
+/// Filter of what is recorded.
 #[derive(Clone, Debug, Default)]
 pub struct InventoryFilter {
     /// These vaults; all where there is none.
@@ -25,19 +25,19 @@ pub struct InventoryFilter {
     pub resources: Vec<String>,
     /// Values that look like secrets as well.
     pub secrets: bool,
-    /// Whose the vaults are, which are named then, where another account shares them; and the account that it shares them
+    /// Owner of the vaults, which are named then, if another account shares them; and the account that it shares them
     /// with.
     pub shared: Option<(AccountId, AccountId)>,
 }
 
-/// How far it is.
+/// Progress of a collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CollectionStage {
     /// A vault's recovery points are listed.
     Listed {
         /// Its name.
         vault: String,
-        /// How many of them are wanted.
+        /// Number of them that are wanted.
         points: usize,
     },
     /// So many recovery points will be asked about.
@@ -49,9 +49,9 @@ pub enum CollectionStage {
 /// An account and Region as it was read.
 #[derive(Debug)]
 pub struct Collected {
-    /// What an inventory file holds.
+    /// Contents of an inventory file.
     pub inventory: AccountInventory,
-    /// What the file does not hold, and why; in the order of the file.
+    /// Omissions from the file, and why; in the order of the file.
     pub notes: Vec<String>,
     /// Vaults, types and resources that were asked for and are not there.
     pub missing: Vec<String>,
@@ -91,9 +91,9 @@ impl InventoryFilter {
 /// Vaults and recovery points as they are listed.
 #[derive(Debug, Default)]
 pub struct InventoryListing {
-    /// What is wanted, each in one vault alone, by vault, resource and age.
+    /// Recovery points that are wanted, each in one vault alone, by vault, resource and age.
     pub points: Vec<RecoveryPoint>,
-    /// What could not be listed, and why.
+    /// Parts that could not be listed, and why.
     pub notes: Vec<String>,
     /// Vaults, types and resources that were asked for and are not there.
     pub missing: Vec<String>,
@@ -254,7 +254,7 @@ async fn one<R: Sources>(reader: &R, point: RecoveryPoint) -> Result<DescribedPo
     );
     let described = match described {
         Ok(Some(described)) => RecoveryPoint {
-            // What only one of the two says is kept.
+            // Values that only one of the two gives are kept.
             resource_type: described.resource_type.or(point.resource_type),
             parent: described.parent.or(point.parent),
             ..described
@@ -388,7 +388,7 @@ fn written(
     })
 }
 
-/// What every recorded inventory begins with.
+/// Beginning of every recorded inventory.
 pub const HEADER: &str = "# Recorded by `redrill inventory`";
 
 /// The text of an inventory file: a document for each account and Region.

@@ -24,7 +24,7 @@ use redrill_inventory::{
 #[derive(Clone, Debug)]
 pub struct RecordedInventory {
     inventory: Arc<Inventory>,
-    /// Where each recovery point stands: its account, vault and number.
+    /// Position of each recovery point: its account, vault and number.
     places: Arc<HashMap<String, (usize, String, usize)>>,
     /// Recovery points to which others belong.
     parents: Arc<HashSet<String>>,
@@ -93,7 +93,7 @@ impl RecordedInventory {
             .collect()
     }
 
-    /// That the file has nothing of the account and Region that restores run in; nothing where it has.
+    /// Explains that the file has nothing of the account and Region that restores run in; none if it has.
     #[must_use]
     pub fn lacks_target(&self) -> Option<String> {
         let (account, region) = self.target.as_ref()?;
@@ -341,12 +341,12 @@ impl Sources for RecordedInventory {
     }
 }
 
-/// Whether it is of this account and Region.
+/// Returns true if it is of this account and Region.
 fn is_place(written: &AccountInventory, (account, region): &(AccountId, RegionName)) -> bool {
     *account == *written.account && *region == *written.region
 }
 
-/// What AWS refuses where there is no such thing.
+/// Returns the refusal of AWS if there is no such thing.
 fn absent(operation: Operation, message: String) -> ApiError {
     ApiError {
         operation,

@@ -13,14 +13,14 @@ use super::{Error, FOLDER, called, refuse_no_file};
 use crate::ids::RunId;
 use crate::state::JournalError;
 
-/// What stands for the first segment in the directory of a run that was begun when a journal was one file.
+/// File in place of the first segment, in the directory of a run that was begun when a journal was one file.
 const ONE_FILE: &str = "journal.jsonl";
 
 /// Runs in a directory.
 #[derive(Clone, Debug)]
 pub struct LocalStore {
     state: PathBuf,
-    /// Whether what is created has to survive the machine.
+    /// True if what is created has to survive a crash of the machine.
     is_durable: bool,
 }
 
@@ -43,7 +43,7 @@ impl LocalStore {
         }
     }
 
-    /// Where it is.
+    /// Returns the directory.
     #[must_use]
     pub fn state(&self) -> &Path {
         &self.state
@@ -252,7 +252,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     fs::rename(&beside, path).map_err(super::io(path))
 }
 
-/// Whether a file is the one of that name.
+/// Returns true if `file` is still the one at `path`.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -262,7 +262,7 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Whether a file is the one of that name: elsewhere a file that is open keeps it.
+/// Returns true if `path` is still there: outside Unix, an open file keeps its name.
 #[cfg(not(unix))]
 fn is_at(_: &File, path: &Path) -> bool {
     path.exists()

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::{Error, Owner, io, refuse_no_file};
 
 const FILE: &str = "lock";
-/// How often a lock that is held is looked at again before it is said to be held.
+/// Number of looks at a lock that is held before it is reported as held.
 const LOOKS: u32 = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
 
@@ -71,8 +71,7 @@ impl LocalLock {
     }
 }
 
-/// Who holds the lock now. Looking takes a shared lock for an instant; a runner
-/// that meets it looks again.
+/// Finds the holder of the lock. Looking takes a shared lock for an instant; a runner that meets it looks again.
 pub(super) fn holder(directory: &Path) -> Result<Option<Owner>, Error> {
     let path = directory.join(FILE);
     refuse_no_file(&path)?;

@@ -34,7 +34,7 @@ use record::Chain;
 /// The segments of a run: a folder of its directory, and of a bundle of evidence.
 const FOLDER: &str = "journal";
 
-/// What can be wrong with a journal.
+/// Error of a journal.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Somebody else works on this run.
@@ -48,15 +48,15 @@ pub enum Error {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
     /// A store that does not answer, or refuses the caller.
     #[error("{}: {message}", path.display())]
     Store {
-        /// What was asked for.
+        /// Path that was asked for.
         path: PathBuf,
-        /// What it says.
+        /// Message of the store.
         message: String,
     },
     /// Something that is no file lies where the journal has one: to read it could take for ever.
@@ -64,7 +64,7 @@ pub enum Error {
     NotAFile {
         /// Where.
         path: PathBuf,
-        /// What it is.
+        /// Kind of what is there instead.
         what: &'static str,
     },
     /// Bytes that redrill did not write.
@@ -76,7 +76,7 @@ pub enum Error {
         offset: usize,
         /// From 1.
         record: usize,
-        /// What was expected.
+        /// Description of the damage.
         why: String,
     },
     /// A journal of a later redrill: it is neither read nor written.
@@ -95,7 +95,7 @@ fn refuse_no_file(path: &Path) -> Result<(), Error> {
         Ok(metadata) if metadata.is_file() => return Ok(()),
         Ok(metadata) if metadata.is_dir() => "a directory",
         Ok(_) => "a named pipe, a socket or a device",
-        // What follows says what is wrong.
+        // The next operation reports what is wrong.
         Err(_) => return Ok(()),
     };
     let path = path.to_owned();
@@ -149,13 +149,13 @@ impl<S: RunStore> Journal<S> {
 }
 
 impl<S: RunStore> Journal<S> {
-    /// What keeps this process from sending anything once the run may be another's.
+    /// Fence that keeps this process from sending anything once the run may be another's.
     #[must_use]
     pub fn fence(&self) -> Fence {
         S::fence(&self.lease)
     }
 
-    /// What gives the run back: to be asked for before the journal is handed to whoever writes it.
+    /// Returns the handle that gives the run back: ask for it before the journal is handed to its writer.
     #[must_use]
     pub fn held(&self) -> Held<S> {
         Held {
@@ -191,12 +191,12 @@ impl<S: RunStore> Append for Journal<S> {
     }
 }
 
-/// What a segment is called.
+/// Returns the file name of a segment.
 fn called(number: u32) -> String {
     format!("{number:08}.jsonl")
 }
 
-/// How far a journal was read.
+/// Extent to which a journal was read.
 #[derive(Default)]
 struct Whole {
     segments: u32,

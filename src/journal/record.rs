@@ -12,7 +12,7 @@ use crate::state::Recorded;
 pub(super) const VERSION: u32 = 1;
 /// Hexadecimal digits of a sum: 128 bits of SHA-256.
 const SUM: usize = 32;
-/// What stands before the sum, and behind it.
+/// Text before the sum, and after it.
 const BEFORE: &str = ",\"sum\":\"";
 const AFTER: &str = "\"}";
 
@@ -24,7 +24,7 @@ struct Line<R> {
     recorded: R,
 }
 
-/// Where a journal has got to.
+/// Position in a journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Chain {
     records: usize,
@@ -32,7 +32,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// How many records there are.
+    /// Number of records so far.
     pub(super) fn records(&self) -> usize {
         self.records
     }

@@ -1,4 +1,4 @@
-//! Where the records of runs lie.
+//! Stores for the records of runs.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::Error;
 use crate::ids::RunId;
 use crate::state::JournalError;
 
-/// Which run: a plan's name and a run id.
+/// Key of a run: a plan's name and a run id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunKey {
     /// The plan's name.
@@ -32,7 +32,7 @@ impl RunKey {
     }
 }
 
-/// Who works on a run.
+/// Process that works on a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The process.
@@ -43,13 +43,14 @@ pub struct Owner {
     pub user: String,
     /// Since when.
     pub since: Timestamp,
-    /// When it was last heard of, by its own clock, where it says so again and again.
+    /// Time of its last heartbeat, by its own clock, if it sends heartbeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beat_at: Option<Timestamp>,
 }
 
 impl Owner {
-    /// Whether it is not heard of any more, as far as two clocks can say: for people, and never to take a run from anybody.
+    /// Returns true if it has been silent for long, as far as two clocks can say: for people, and never to take a run
+    /// from anybody.
     #[must_use]
     pub fn is_silent(&self, now: Timestamp) -> bool {
         const LONG: SignedDuration = SignedDuration::from_mins(5);
@@ -77,11 +78,11 @@ impl fmt::Display for Owner {
 pub struct Ahead {
     /// Its number: of several, that of the last.
     pub number: u32,
-    /// What is in it.
+    /// Content of the segment.
     pub bytes: Vec<u8>,
 }
 
-/// What keeps a runner from sending anything once its run may be another's.
+/// Guard that keeps a runner from sending anything once its run may be another's.
 #[derive(Clone, Default)]
 pub struct Fence {
     watched: Option<Watched>,
@@ -126,7 +127,7 @@ impl Fence {
         }
     }
 
-    /// Whether another process may hold the run at all.
+    /// Returns true if another process may hold the run at all.
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.watched.is_some()
@@ -162,7 +163,7 @@ pub trait RunStore: Clone + Send + Sync + 'static {
     /// The run of a plan that was worked on last, but for one.
     fn latest_other(&self, but: &RunKey) -> impl Future<Output = Option<RunKey>> + Send;
 
-    /// What a segment is called, for people; segments are numbered from 1.
+    /// Returns the path of a segment, for people; segments are numbered from 1.
     fn path(&self, run: &RunKey, segment: u32) -> PathBuf;
 
     /// The bytes of a segment; none where there is no such segment.
@@ -196,7 +197,7 @@ pub trait RunStore: Clone + Send + Sync + 'static {
         }
     }
 
-    /// Whether there is a segment behind one.
+    /// Returns true if there is a segment after this one.
     ///
     /// # Errors
     ///
@@ -268,12 +269,13 @@ pub trait RunStore: Clone + Send + Sync + 'static {
         async move { drop(lease) }
     }
 
-    /// What keeps whoever holds a lease from sending anything once it may be another's. On one machine the system does.
+    /// Fence that keeps the holder of a lease from sending anything once it may be another's. On one machine the system
+    /// does.
     fn fence(_: &Self::Lease) -> Fence {
         Fence::default()
     }
 
-    /// Who works on a run now, if anybody does.
+    /// Returns the process that works on a run now, if any.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! How much one YAML file may hold, so that none costs a multiple of its length.
+//! Limits on what one YAML file may hold, so that none costs a multiple of its length.
 //!
-//! The scanner keeps all of a list or map in brackets until it ends, because it could be a key: half a kilobyte for each
-//! item. How many there are is counted in front of it, where there can be too many at all.
+//! The scanner keeps all of a list or map in brackets until it ends, because it could be a key: half a kilobyte for
+//! each item. The items are counted in front of it, where there can be too many at all.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ const IN_BRACKETS: usize = 500_000;
 /// Values of one variable: a `for_each` of 100,000 with three members each.
 pub const OF_VARIABLE: usize = 400_000;
 
-/// What has been read.
+/// Count of what has been read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Count {
     values: usize,
@@ -24,7 +24,7 @@ pub(super) struct Count {
 }
 
 impl Count {
-    /// Whether a text can have more in brackets than there may be.
+    /// Returns true if a text can have more in brackets than is allowed.
     pub(super) fn has_to_count(text: &str) -> bool {
         text.bytes().filter(|byte| *byte == b',').count() > IN_BRACKETS
     }

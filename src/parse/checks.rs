@@ -14,9 +14,9 @@ use super::settings::duration;
 use super::{Kind, Node};
 use crate::diagnostic::{Finding, Spanned, rule};
 
-/// How long a command may take where the plan does not say.
+/// Default timeout of a command.
 const TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
-/// How long to wait before the second try where the plan does not say; it doubles from there.
+/// Default wait before the second try; it doubles from there.
 const BACKOFF: SignedDuration = SignedDuration::from_secs(5);
 /// The longest name.
 const NAME: usize = 100;
@@ -26,19 +26,19 @@ const EXAMPLE: &str =
 /// A command of a plan.
 #[derive(Clone, Debug)]
 pub struct Check {
-    /// What it is called in reports.
+    /// Name in reports.
     pub name: Spanned<String>,
     /// The program and its arguments; each may hold a template.
     pub run: Vec<Node>,
-    /// How long it may take.
+    /// Time that it may take.
     pub timeout: SignedDuration,
-    /// How often it is tried again.
+    /// Number of retries.
     pub retries: u32,
-    /// How long to wait before the second try; twice as long before the third, and so on.
+    /// Wait before the second try; twice as long before the third, and so on.
     pub backoff: SignedDuration,
-    /// What is a pass.
+    /// Conditions of a pass.
     pub expect: Expect,
-    /// What of it a pass depends on, as a digest: the words of `run` as the plan has them, and `expect`; for a check of the plan
+    /// Digest of what a pass depends on: the words of `run` as the plan has them, and `expect`; for a check of the plan
     /// as a whole its restores too. Templates hold no values, so it tells nothing of a secret.
     pub definition: String,
 }
@@ -55,12 +55,12 @@ impl Check {
     }
 }
 
-/// What is a pass.
+/// Conditions of a pass.
 #[derive(Clone, Debug)]
 pub struct Expect {
     /// The exit code.
     pub exit: i32,
-    /// What the output has to match.
+    /// Pattern that the output has to match.
     pub output: Option<Regex>,
 }
 

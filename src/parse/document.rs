@@ -23,19 +23,19 @@ pub struct Document {
     pub source: Arc<Source>,
     /// Its name.
     pub plan: Spanned<String>,
-    /// What it is for.
+    /// Purpose of the plan.
     pub description: Option<String>,
     /// Its inputs.
     pub vars: Vec<Variable>,
-    /// What the whole run has to meet.
+    /// Objectives of the whole run.
     pub objectives: Objectives,
-    /// How much may run at once.
+    /// Limits on what runs at once.
     pub limits: ConcurrencyLimits,
-    /// What a failed restore does to the rest.
+    /// Effect of a failed restore on the rest.
     pub on_failure: OnFailure,
-    /// Where restores run; none where the plan has none, which is a finding.
+    /// Targets that restores run in; none where the plan has none, which is a finding.
     pub targets: Vec<TargetTemplate>,
-    /// What comes back.
+    /// Restores of the plan.
     pub restores: Vec<Restore>,
     /// Commands that judge the whole, once everything is back.
     pub checks: Arc<Vec<Check>>,
@@ -43,9 +43,9 @@ pub struct Document {
     pub cutover: Arc<Vec<Check>>,
     /// ARNs, ids and patterns of what no request may write to; each may hold a template.
     pub protect: Vec<Node>,
-    /// What may be restored into; anything where the plan does not say.
+    /// Places that may be restored into; anything if the plan does not say.
     pub allow: Option<AllowTemplates>,
-    /// Which runs are drills.
+    /// Runs that are drills.
     pub drill: Option<Spanned<DrillRuns>>,
 }
 
@@ -79,25 +79,25 @@ pub struct Restore {
     pub for_each: Option<Node>,
     /// The restores that have to be completed first.
     pub needs: Vec<Spanned<String>>,
-    /// What is restored.
+    /// Recovery point to restore.
     pub recovery_point: Option<Point>,
     /// The metadata map; values may hold templates.
     pub metadata: Arc<[MappingEntry]>,
-    /// Where the metadata stands, or would.
+    /// Span of the metadata, or of where it would be.
     pub metadata_span: Span,
-    /// Whether AWS copies the source's tags; not sent where the plan does not say.
+    /// True if AWS copies the source's tags; not sent if the plan does not say.
     pub copy_source_tags: Option<bool>,
-    /// What this restore has to meet.
+    /// Objectives of this restore.
     pub objectives: Objectives,
     /// Commands that judge what came back.
     pub checks: Arc<Vec<Check>>,
-    /// Whether AWS Backup is told what they have come to.
+    /// True if AWS Backup is told the outcome of the checks.
     pub publish_validation: bool,
-    /// Whether redrill's mark is sent with it; where the plan says nothing, the type decides.
+    /// True if redrill's mark is sent with it; if the plan says nothing, the type decides.
     pub mark: Option<bool>,
-    /// How long its job is followed.
+    /// Time for which its job is followed.
     pub timeout: Option<SignedDuration>,
-    /// Whether it may write into something that exists: that is asked for apart, unless the plan says so.
+    /// True if it may write into something that exists: that is asked for separately, unless the plan says so.
     pub into_existing: bool,
 }
 
@@ -118,7 +118,7 @@ pub fn document(source: &Arc<Source>, findings: &mut Findings) -> Option<Documen
         && kind != FileKind::Plan
     {
         if kind == FileKind::Variables {
-            // Which of them are secrets is said in the plan.
+            // Only the plan says which of them are secrets.
             source.hide(root.entries().iter().map(|e| e.value.span).collect());
         }
         file_kind::refuse(kind, first.key.span, reader);
@@ -183,7 +183,7 @@ pub fn document(source: &Arc<Source>, findings: &mut Findings) -> Option<Documen
     })
 }
 
-/// What a plan says of all its restores, and each may say otherwise.
+/// Settings of a plan for all its restores, which each may override.
 #[derive(Clone, Copy)]
 struct OfAll {
     publish: bool,

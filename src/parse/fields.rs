@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Kind, MappingEntry, Node};
 use crate::diagnostic::{Finding, Findings, Rule, Source, Span, Spanned, rule, suggest};
 
-/// What reading needs to report: the text and the findings so far.
+/// State that reading needs to report: the text and the findings so far.
 pub(super) struct FieldReader<'a> {
     pub(super) source: &'a Arc<Source>,
     pub(super) findings: &'a mut Findings,

@@ -1,4 +1,4 @@
-//! What a YAML file is, by its content: files of four kinds lie in one folder, and patterns match them all.
+//! Kind of a YAML file, by its content: files of four kinds lie in one folder, and patterns match them all.
 
 use std::sync::Arc;
 
@@ -6,16 +6,16 @@ use super::fields::FieldReader;
 use super::{Kind, Node, yaml};
 use crate::diagnostic::{Findings, Source, Span, did_you_mean, rule};
 
-/// What a file is.
+/// Kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// A plan, or what was meant to be one.
     Plan,
-    /// What `redrill lock` writes.
+    /// Output of `redrill lock`.
     Lock,
     /// Values for `--var-file`.
     Variables,
-    /// What `redrill inventory` writes.
+    /// Output of `redrill inventory`.
     Inventory,
     /// None of these.
     Other,
@@ -34,14 +34,14 @@ const OF_PLAN: [&str; 8] = [
 ];
 
 impl FileKind {
-    /// What a text is. What cannot be read as YAML is judged by the keys that begin its lines.
+    /// Returns the kind of a text. A text that cannot be read as YAML is judged by the keys that begin its lines.
     #[must_use]
     pub fn of(source: &Arc<Source>) -> Self {
         // A plan, which may be long, is read once, as a plan.
         if plain_keys(&source.text).and_then(|keys| Self::of_keys(&keys)) == Some(Self::Plan) {
             return Self::Plan;
         }
-        // What is wrong with the text is said by whoever reads it as what it is.
+        // Faults of the text are reported by whoever reads it as its kind.
         let mut findings = Findings::default();
         if let Some(root) = yaml(source, &mut findings) {
             return Self::of_root(&root);
@@ -82,8 +82,8 @@ impl FileKind {
         is_plan.then_some(Self::Plan)
     }
 
-    /// What the first of several documents is, where the findings say that there are several: an inventory has one for each
-    /// account and Region.
+    /// Returns the kind of the first of several documents, where the findings say that there are several: an inventory
+    /// has one for each account and Region.
     pub(super) fn of_documents(source: &Arc<Source>, findings: &Findings) -> Option<Self> {
         let second = findings.iter().find(|f| f.is(rule::YAML_DOCUMENTS))?;
         let text = &source.text[..source.offset(second.span.start)];

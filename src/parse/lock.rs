@@ -20,24 +20,24 @@ pub struct LockFile {
     pub restores: Vec<LockEntry>,
 }
 
-/// What one selector meant.
+/// Meaning of one selector.
 #[derive(Debug)]
 pub struct LockEntry {
     /// The restore, with the key where it has a `for_each`.
     pub name: Spanned<String>,
-    /// What was asked for.
+    /// Selector that was asked for.
     pub selector: Node,
     /// The ARN of the recovery point.
     pub recovery_point: Spanned<String>,
     /// The vault that it lies in.
     pub vault: Spanned<String>,
-    /// When it was made.
+    /// Creation time.
     pub created_at: Option<Spanned<String>>,
     /// Its size.
     pub size_bytes: Option<Node>,
-    /// When AWS Backup will delete it.
+    /// Time when AWS Backup will delete it.
     pub expires_at: Option<Spanned<String>>,
-    /// When it was looked up; files of earlier versions do not say.
+    /// Time of the lookup; files of earlier versions do not say.
     pub locked_at: Option<Spanned<String>>,
 }
 

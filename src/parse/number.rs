@@ -1,4 +1,4 @@
-//! What a plain scalar means: YAML's core schema, with the caution that plans need.
+//! Meaning of a plain scalar: YAML's core schema, with the caution that plans need.
 
 use super::Kind;
 
@@ -7,9 +7,9 @@ use super::Kind;
 /// The text is kept because AWS wants text: `EngineVersion: 5.10` must not reach it as `5.1`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Number {
-    /// As written.
+    /// Text as written.
     pub text: String,
-    /// As a number.
+    /// Value as a number.
     pub value: serde_json::Number,
 }
 

@@ -1,4 +1,4 @@
-//! Where a part of a scalar's text was written: YAML escapes, folds and indents what it reads.
+//! Source span of a part of a scalar's text: YAML escapes, folds and indents what it reads.
 
 use std::ops::Range;
 
@@ -35,7 +35,7 @@ pub(crate) fn within(source: &Source, span: Span, text: &str, range: Range<usize
     })
 }
 
-/// What stands in quotes: escapes, and line breaks that fold.
+/// Reads a text in quotes: escapes, and line breaks that fold.
 fn quoted(written: &str, text: &str, quote: char) -> Option<Vec<usize>> {
     let mut places = SourceOffsets::new(text);
     let mut at = 1;

@@ -6,19 +6,19 @@ use super::fields::{FieldReader, Fields};
 use super::{Kind, Node, number};
 use crate::diagnostic::{Span, rule};
 
-/// What `recovery_point` says.
+/// Value of `recovery_point`.
 #[derive(Clone, Debug)]
 pub enum Point {
     /// An ARN, perhaps in a template.
     Arn(Node),
     /// An ARN and the vault that it lies in.
     Placed(Box<Placed>),
-    /// What the recovery point has to be like.
+    /// Conditions on the recovery point.
     Selector(Box<SelectorTemplate>),
 }
 
 impl Point {
-    /// Where it stands.
+    /// Returns its span.
     #[must_use]
     pub fn span(&self) -> Span {
         match self {
@@ -41,7 +41,7 @@ pub struct Placed {
     pub vault_account: Option<Node>,
 }
 
-/// What a recovery point has to be like. Each part may hold a template.
+/// Conditions on a recovery point. Each part may hold a template.
 #[derive(Clone, Debug)]
 pub struct SelectorTemplate {
     /// The name of the vault.
@@ -50,7 +50,7 @@ pub struct SelectorTemplate {
     pub vault_account: Option<Node>,
     /// The ARN of what was backed up.
     pub resource: Option<Node>,
-    /// Which of several.
+    /// Choice among several.
     pub pick: Option<Node>,
     /// Made before this time.
     pub created_before: Option<Node>,
@@ -58,7 +58,7 @@ pub struct SelectorTemplate {
     pub created_after: Option<Node>,
     /// Not older than this when the run starts.
     pub max_age: Option<Node>,
-    /// Where it begins.
+    /// Span where it begins.
     pub span: Span,
 }
 

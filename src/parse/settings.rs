@@ -1,4 +1,4 @@
-//! What a plan says of the run as a whole: objectives, limits, what a failure does, what is protected.
+//! Settings of the run as a whole: objectives, limits, what a failure does, what is protected.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ pub struct Objectives {
     pub rto: Option<SignedDuration>,
     /// From the recovery point's creation until the start of the run.
     pub rpo: Option<SignedDuration>,
-    /// How likely it has to be that they are met, in thousandths.
+    /// Probability with which they have to be met, in thousandths.
     pub confidence: Option<u16>,
 }
 
-/// How many restores may run at once.
+/// Limits on the restores that run at once.
 #[derive(Clone, Debug, Default)]
 pub struct ConcurrencyLimits {
     /// In all.
@@ -28,11 +28,11 @@ pub struct ConcurrencyLimits {
     pub by_type: BTreeMap<String, u32>,
     /// In one target.
     pub by_target: BTreeMap<String, u32>,
-    /// Where each type and target is named.
+    /// Spans where each type and target is named.
     pub places: BTreeMap<String, Span>,
 }
 
-/// What a failed restore does to the rest.
+/// Effect of a failed restore on the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
     /// Dependents are skipped, everything else goes on.
@@ -116,7 +116,7 @@ pub(super) fn publish(fields: &mut Fields<'_>, reader: &mut FieldReader<'_>) -> 
     reader.flag(node, "`publish_validation`")
 }
 
-/// Whether redrill's mark is sent; `None` where nothing is said, and the type decides.
+/// Reads whether redrill's mark is sent; `None` if nothing is said, and the type decides.
 pub(super) fn mark(fields: &mut Fields<'_>, reader: &mut FieldReader<'_>) -> Option<bool> {
     let node = fields.get("mark")?;
     reader.flag(node, "`mark`")
@@ -147,7 +147,7 @@ pub(super) fn protect(node: Option<&Node>, reader: &mut FieldReader<'_>) -> Vec<
 /// `allow` as it was written: accounts, Regions, ARNs, ids, names and patterns of what may be restored into.
 #[derive(Debug)]
 pub struct AllowTemplates {
-    /// Where the list is.
+    /// Span of the list.
     pub span: Span,
     /// The entries; each may hold a template.
     pub entries: Vec<Node>,
@@ -206,12 +206,12 @@ pub(super) fn allow(
     Some(AllowTemplates { span, entries })
 }
 
-/// Which runs of a plan are drills.
+/// Runs of a plan that are drills.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DrillRuns {
     /// All of them.
     All,
-    /// Those whose id matches a pattern with `*`.
+    /// Runs whose id matches a pattern with `*`.
     Matching(String),
 }
 

@@ -1,10 +1,10 @@
-//! Where restores run: `target`, and `targets` by name.
+//! Targets of restores: `target`, and `targets` by name.
 
 use super::Node;
 use super::fields::{FieldReader, Fields};
 use crate::diagnostic::{Span, Spanned, rule};
 
-/// Where a restore runs. Each part may hold a template.
+/// Place where a restore runs. Each part may hold a template.
 #[derive(Debug)]
 pub struct TargetTemplate {
     /// Its key in `targets`; none of the one that `target` is.
@@ -17,7 +17,7 @@ pub struct TargetTemplate {
     pub iam_role_arn: Option<Node>,
     /// The role that redrill assumes to call AWS Backup there.
     pub assume_role_arn: Option<Node>,
-    /// Where the target stands.
+    /// Span of the target.
     pub span: Span,
 }
 

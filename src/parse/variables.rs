@@ -14,19 +14,19 @@ use crate::diagnostic::{Finding, Findings, Position, Source, Span, Spanned, rule
 pub struct Variable {
     /// Its name under `vars`.
     pub name: Spanned<String>,
-    /// What it is for.
+    /// Purpose of the variable.
     pub description: Option<String>,
-    /// What its values are: as declared, or as its default is.
+    /// Kind of its values: as declared, or as its default is.
     pub kind: Option<VariableKind>,
     /// Its value where none is given.
     pub default: Option<Node>,
-    /// What its text has to match.
+    /// Pattern that its text has to match.
     pub pattern: Option<Regex>,
-    /// Whether it is redacted wherever it would show.
+    /// True if it is redacted wherever it would show.
     pub secret: bool,
 }
 
-/// What the values of a variable are.
+/// Kind of a variable's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words of the plan")]
 pub enum VariableKind {
@@ -38,7 +38,7 @@ pub enum VariableKind {
 }
 
 impl VariableKind {
-    /// As they are written.
+    /// Kinds by their words in a plan.
     pub const WORDS: [(&'static str, Self); 5] = [
         ("string", Self::String),
         ("number", Self::Number),
@@ -74,7 +74,7 @@ pub type FileValues = BTreeMap<String, Node>;
 /// Reads a variables file, YAML or JSON.
 pub fn given(source: &Arc<Source>, findings: &mut Findings) -> Option<FileValues> {
     let Some(node) = yaml(source, findings) else {
-        // What is no YAML cannot be told apart into secrets and the rest.
+        // Text that is no YAML cannot be told apart into secrets and the rest.
         source.hide(vec![everything()]);
         return None;
     };

@@ -21,13 +21,13 @@ const MAX_ALIASED: usize = 250_000;
 /// One value of a document.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// What it is.
+    /// Kind of the value.
     pub kind: Kind,
-    /// Where it was written; for the copy that an alias makes, where the original was.
+    /// Span where it was written; for the copy that an alias makes, that of the original.
     pub span: Span,
 }
 
-/// What a value is.
+/// Kind of a value.
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// Nothing, `~` or `null`.
@@ -71,7 +71,7 @@ impl Node {
         }
     }
 
-    /// What is here, which leaves nothing.
+    /// Takes the value out, which leaves nothing.
     pub(super) fn take_all(&mut self) -> Self {
         let kind = std::mem::replace(&mut self.kind, Kind::Null);
         Self { kind, ..*self }
@@ -84,7 +84,7 @@ impl Node {
         Some(entry.value.take_all())
     }
 
-    /// What this is, for a sentence.
+    /// Describes the kind, for a sentence.
     #[must_use]
     pub fn describe(&self) -> &'static str {
         match self.kind {
@@ -97,7 +97,7 @@ impl Node {
         }
     }
 
-    /// How many values it is, itself among them.
+    /// Counts its values, itself among them.
     #[must_use]
     pub fn size(&self) -> usize {
         1 + match &self.kind {

@@ -1,4 +1,4 @@
-//! What whoever types a command needs, by the calls that the command makes.
+//! Permissions that the caller of a command needs, by the calls that the command makes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

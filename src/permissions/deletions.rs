@@ -1,4 +1,4 @@
-//! What deleting needs: Cloud Control API calls each service with the permissions of its caller.
+//! Permissions that deleting needs: Cloud Control API calls each service with the permissions of its caller.
 
 use super::caller::{actions, anything};
 use super::resources::{created, filled};
@@ -19,7 +19,7 @@ pub(super) fn add(statements: &mut PolicyStatements, step: &Step, target: &Targe
     }
 }
 
-/// How each of these ARNs is deleted, as far as anything makes one of its kind.
+/// Finds how each of these ARNs is deleted, as far as anything makes one of its kind.
 pub(super) fn rows(
     resource_type: &str,
     arns: &[String],
@@ -85,13 +85,13 @@ fn made(step: &Step, target: &Target) -> Vec<String> {
     let request = &step.draft.request;
     let facts = Facts::of(title_by_letters(&request.resource_type));
     let mut existing = facts.into_iter().flat_map(|facts| &facts.existing);
-    // What was there before stays.
+    // A resource that was there before stays.
     let stays = existing.any(|of| !of.makes && of.condition.holds(&request.metadata));
     let mut made = match stays {
         true => Vec::new(),
         false => created(&step.draft, target),
     };
-    // What nested jobs make is deleted, too: of a snapshot that is a volume.
+    // Resources that nested jobs make are deleted, too: for a snapshot, a volume.
     let parts = facts.and_then(|facts| facts.parts.as_deref());
     let parts = parts.and_then(|key| request.metadata.get(key));
     if parts.is_some_and(|parts| parts.contains(":snapshot/")) {

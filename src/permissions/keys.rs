@@ -18,7 +18,7 @@ pub(super) struct RequestKeys {
     pub(super) aliases: BTreeSet<String>,
 }
 
-/// Those of a request, wherever its schema says that a key is.
+/// Finds the KMS keys of a request, wherever its schema says that a key is.
 pub(super) fn keys(rules: &Rules, draft: &Draft, target: &Target) -> RequestKeys {
     let mut found = RequestKeys::default();
     let request = &draft.request;
@@ -71,7 +71,7 @@ impl RequestKeys {
                     .insert(format!("arn:{partition}:kms:{region}:{account}:key/*"));
                 self.aliases.insert(text.to_owned());
             }
-            // What is no key, such as a value that is known late, is any key.
+            // Text that is no key, such as a value that is known late, can be any key.
             _ => {
                 let account = &target.account;
                 let is_id = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');

@@ -1,4 +1,4 @@
-//! What preflight reads.
+//! Permissions for what preflight reads.
 
 use std::collections::BTreeSet;
 
@@ -85,7 +85,7 @@ fn roles(statements: &mut PolicyStatements, role: Option<&str>, target: &Target)
         ));
     }
     let none = Metadata::default();
-    // Who calls is not in the plan, unless it is a role that redrill assumes.
+    // The caller is not in the plan, unless it is a role that redrill assumes.
     let caller = match &target.assume_role_arn {
         Some(assumed) => vec![assumed.clone()],
         None => vec![

@@ -23,7 +23,7 @@ use crate::ids::AccountId;
 use crate::plan::Plan;
 use crate::rules::Rules;
 
-/// What somebody does with a plan.
+/// Task that somebody carries out with a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     /// `redrill plan`, `render` and `export`: read the recovery points.
@@ -42,11 +42,11 @@ pub enum Purpose {
     Preflight,
     /// The script of a kit.
     Kit,
-    /// What AWS Backup assumes to carry out a restore.
+    /// The role that AWS Backup assumes to carry out a restore.
     RestoreRole,
 }
 
-/// Who is allowed.
+/// Identity that a policy allows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Principal {
     /// Whoever types the command.
@@ -73,7 +73,7 @@ pub enum Principal {
     },
 }
 
-/// Whom the trust policy of a role has to name.
+/// Principal that the trust policy of a role has to name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustedPrincipal {
     /// A service of AWS.
@@ -83,7 +83,7 @@ pub enum TrustedPrincipal {
 }
 
 impl TrustedPrincipal {
-    /// What the element `Principal` of a policy says: the kind, and which of it.
+    /// Returns the kind and the value for the element `Principal` of a policy.
     #[must_use]
     pub fn element(&self) -> (&'static str, &str) {
         match self {
@@ -93,25 +93,25 @@ impl TrustedPrincipal {
     }
 }
 
-/// What one principal has to be allowed.
+/// Permissions that one principal needs.
 #[derive(Clone, Debug)]
 pub struct PrincipalPolicy {
     /// Who.
     pub principal: Principal,
     /// The account that the policy belongs into; none where the caller's is not known.
     pub account: Option<AccountId>,
-    /// Who has to be able to assume it, where that is known.
+    /// Principal that has to be able to assume it, if known.
     pub trusts: Option<TrustedPrincipal>,
     /// What.
     pub statements: Vec<PolicyStatement>,
 }
 
-/// What is known besides the plan.
+/// Facts that are known besides the plan.
 #[derive(Clone, Debug, Default)]
 pub struct PolicySetting {
-    /// Where the state lies, if in a bucket.
+    /// Location of the state, if it is in a bucket.
     pub state: Option<BucketPlace>,
-    /// Whether recovery points are looked up in an inventory, so that AWS is not asked for them.
+    /// True if recovery points are looked up in an inventory, so that AWS is not asked for them.
     pub has_inventory: bool,
     /// The state machines that carry the plan out, by their ARNs.
     pub machines: Vec<String>,

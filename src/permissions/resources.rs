@@ -55,7 +55,7 @@ pub(super) fn known(draft: &Draft) -> Metadata {
         .collect()
 }
 
-/// What a restore makes.
+/// Lists the ARNs of what a restore makes.
 pub(super) fn created(draft: &Draft, target: &Target) -> Vec<String> {
     let facts = Facts::of(crate::rules::title_by_letters(&draft.request.resource_type));
     let forms = facts.map(|facts| facts.makes.as_slice());

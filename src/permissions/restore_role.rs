@@ -1,4 +1,4 @@
-//! What the role of each restore needs, by its type.
+//! Permissions that the role of each restore needs, by its type.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const USE_KEYS: &str = "UseKeys";
 const USE_KEYS_BY_ALIAS: &str = "UseKeysByAlias";
 /// The service that assumes it.
 const BACKUP: &str = "backup.amazonaws.com";
-/// What a service does with the key that encrypts what it makes.
+/// Actions of a service on the key that encrypts what it makes.
 const KEY_ACTIONS: [&str; 8] = [
     "kms:CreateGrant",
     "kms:Decrypt",

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Conditions of a statement, by operator and key in IAM's words: `StringEquals`, `iam:PassedToService`.
 pub type PolicyConditions = BTreeMap<(&'static str, &'static str), BTreeSet<String>>;
 
-/// What is allowed for one reason.
+/// Permissions for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyStatement {
     /// Letters and digits, unique in its policy.
     pub sid: String,
-    /// What is allowed.
+    /// Actions that are allowed.
     pub actions: BTreeSet<String>,
     /// On what.
     pub resources: BTreeSet<String>,
     /// Only where all of these hold.
     pub conditions: PolicyConditions,
-    /// What it is needed for.
+    /// Reason that it is needed.
     pub why: String,
     /// The page that says so.
     pub source: &'static str,

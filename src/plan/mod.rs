@@ -38,19 +38,19 @@ pub struct Plan {
     pub name: String,
     /// The run.
     pub run_id: RunId,
-    /// Where restores run.
+    /// Targets that restores run in.
     pub targets: Indexed<TargetIndex, Target>,
     /// One a restore, in the plan's order.
     pub steps: Indexed<StepIndex, Step>,
     /// The steps, each behind all it needs.
     pub order: Vec<StepIndex>,
-    /// How much may run at once.
+    /// Limits on how much may run at once.
     pub limits: ConcurrencyLimits,
-    /// What a failure does to the rest.
+    /// Effect of a failure on the rest.
     pub on_failure: OnFailure,
-    /// What the whole run has to meet.
+    /// Objectives of the whole run.
     pub objectives: Objectives,
-    /// What it is for.
+    /// Purpose of the plan.
     pub description: Option<String>,
     /// Commands that judge the whole, once everything is back.
     pub checks: Arc<Vec<Check>>,
@@ -63,30 +63,30 @@ pub struct Plan {
 pub struct Step {
     /// Its name: with the key, where the restore has a `for_each`.
     pub name: Arc<str>,
-    /// Which of the document's restores it is of.
+    /// Index of its restore in the document.
     pub restore: usize,
     /// The target that it runs in.
     pub target: TargetIndex,
     /// The steps it waits for; shared by all instances of a restore.
     pub needs: Arc<[StepIndex]>,
-    /// How long its job is followed.
+    /// Time for which its job is followed.
     pub timeout: Option<SignedDuration>,
-    /// Where the plan file names it.
+    /// Place in the plan file that names it.
     pub span: Span,
-    /// What is to be sent, as far as it is known.
+    /// Request to be sent, as far as it is known.
     pub draft: Arc<Draft>,
-    /// What it has to meet.
+    /// Objectives that it has to meet.
     pub objectives: Objectives,
     /// Commands that judge what came back.
     pub checks: Arc<Vec<Check>>,
-    /// Whether the plan wants AWS Backup to be told what they have come to.
+    /// True if the plan wants AWS Backup to be told the results of the checks.
     pub publish_validation: bool,
-    /// Whether the plan says that it may write into something that exists.
+    /// True if the plan says that it may write into something that exists.
     pub into_existing: bool,
 }
 
 impl Step {
-    /// Whether AWS Backup is told: without a check there is nothing to tell.
+    /// Returns true if AWS Backup is told: without a check there is nothing to tell.
     #[must_use]
     pub fn publishes(&self) -> bool {
         self.publish_validation && !self.checks.is_empty()
@@ -98,15 +98,15 @@ impl Step {
 pub struct Draft {
     /// Without its token, which depends on the attempt.
     pub request: Request,
-    /// What is known later only; the request holds placeholders until then, and is not sent.
+    /// Facts that are known later only; the request holds placeholders until then, and is not sent.
     pub pending: BTreeSet<Fact>,
     /// The same by the metadata key that lacks it; `RecoveryPointArn` is the recovery point.
     pub holes: BTreeMap<RequestField, BTreeSet<Fact>>,
-    /// Whether AWS documents the key of redrill's mark for this type.
+    /// True if AWS documents the key of redrill's mark for this type.
     pub takes_mark: bool,
-    /// Whether rules of the type ask about the recovery point, and were not checked.
+    /// True if rules of the type ask about the recovery point and were not checked.
     pub lacks_recovery_point: bool,
-    /// How long the restore is likely to take: an estimate from its type and size, or what it took before.
+    /// Expected duration of the restore: an estimate from its type and size, or what it took before.
     pub expected: SignedDuration,
     /// The selector that has to be resolved before anything is sent; few steps have one.
     pub selector: Option<Box<Selector>>,
@@ -115,7 +115,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Whether its recovery point hangs on what another restore makes.
+    /// Returns true if the recovery point depends on what another restore makes.
     #[must_use]
     pub fn waits_for_its_point(&self) -> bool {
         self.holes.contains_key(&RequestField::RecoveryPoint)
@@ -147,7 +147,7 @@ impl Planner {
         }
     }
 
-    /// What requests may name at all; nothing where the plan does not say.
+    /// Returns everything that requests may name; nothing where the plan does not say.
     pub fn allow(&self) -> impl Iterator<Item = &str> {
         let entries = self.renderer.allow().iter();
         entries.map(|entry| entry.value.as_str())
@@ -158,13 +158,13 @@ impl Planner {
         self.is_rehearsal = true;
     }
 
-    /// Whether the value of a key is compared with `allow`.
+    /// Returns true if the value of a key is compared with `allow`.
     #[must_use]
     pub fn is_walled(&self, resource_type: &str, key: &str) -> bool {
         self.walls.is_some() && self.rules.names_place(resource_type, key)
     }
 
-    /// What the plan lets its restores touch.
+    /// Returns what the plan lets its restores touch.
     fn bounds<'a>(&'a self, known: &'a Known) -> Bounds<'a> {
         Bounds {
             protect: self.renderer.protect(),
@@ -194,19 +194,19 @@ impl Planner {
         self.renderer.secrets()
     }
 
-    /// What no request may write to, and nothing may delete.
+    /// Returns what no request may write to and nothing may delete.
     pub fn protect(&self) -> impl Iterator<Item = &str> {
         let entries = self.renderer.protect().iter();
         entries.map(|entry| entry.value.as_str())
     }
 
-    /// What is restored, one by one: the steps of the plan, in their order.
+    /// Returns the restores one by one: the steps of the plan, in order.
     #[must_use]
     pub fn instances(&self) -> &Instances {
         self.renderer.instances()
     }
 
-    /// Whether any recovery point is named by a selector.
+    /// Returns true if a selector names any recovery point.
     #[must_use]
     pub fn selects(&self) -> bool {
         let restores = &self.document().restores;
@@ -215,7 +215,7 @@ impl Planner {
             .any(|restore| matches!(restore.recovery_point, Some(Point::Selector(_))))
     }
 
-    /// Where restores run. Never none.
+    /// Returns the targets of restores; at least one.
     #[must_use]
     pub fn targets(&self) -> &Indexed<TargetIndex, Target> {
         self.renderer.targets()
@@ -337,7 +337,7 @@ impl Planner {
         self.renderer.release(|restore| !wanted[restore]);
     }
 
-    /// What one step is rendered to with what is known, before any rule judges it; `None` where that is not possible.
+    /// Renders one step with what is known, before any rule judges it; `None` where that is not possible.
     #[must_use]
     pub fn rendered(&self, index: StepIndex, known: &Known) -> Option<Rendered> {
         let mut findings = Findings::default();
@@ -410,7 +410,7 @@ impl Plan {
             .then(|| token(&self.identity(step, attempt), &request.request))
     }
 
-    /// Who asks: everything of a token but the request.
+    /// Returns the identity of the requester: everything of a token but the request.
     #[must_use]
     pub fn identity(&self, step: StepIndex, attempt: u32) -> Identity<'_> {
         let step = &self.steps[step];
@@ -434,7 +434,7 @@ impl Plan {
         places.join(", ")
     }
 
-    /// Where a step runs.
+    /// Returns the target of a step.
     #[must_use]
     pub fn target_of(&self, step: &Step) -> &Target {
         &self.targets[step.target]

@@ -6,7 +6,7 @@ use crate::diagnostic::{Finding, Findings, Severity, Span};
 use crate::parse::Document;
 use crate::render::{Instances, split_instance};
 
-/// What tells one finding of a restore from another, but for the instance that it is about.
+/// Key that tells findings of a restore apart, except for the instance that each is about.
 #[derive(PartialEq, Eq, Hash)]
 struct Same {
     restore: String,

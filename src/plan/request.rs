@@ -93,7 +93,7 @@ impl Request {
 }
 
 impl Request {
-    /// Whether a record of it leaves out a secret: its token and its digest could then tell a secret that can be guessed.
+    /// Returns true if a record leaves out a secret: its token and digest could then give away one that can be guessed.
     #[must_use]
     pub fn hides_secret(&self) -> bool {
         let Self {
@@ -111,7 +111,7 @@ impl Request {
             .any(|text| text.contains(REDACTED))
     }
 
-    /// Whether it holds a secret, which is not shown, and neither is what it could be guessed from.
+    /// Returns true if it holds a secret, which is not shown, and neither is what it could be guessed from.
     #[must_use]
     pub fn holds_secret(&self, secrets: &Secrets) -> bool {
         !secrets.is_empty() && self.redacted(secrets) != *self
@@ -142,7 +142,7 @@ impl TokenedRequest {
         &self.token
     }
 
-    /// Whether it has redrill's mark, by which its job is known.
+    /// Returns true if it has redrill's mark, by which its job is known.
     #[must_use]
     pub fn has_mark(&self) -> bool {
         self.request.metadata.get(MARK) == Some(&mark(self.token()))
@@ -173,7 +173,7 @@ pub fn mark(token: &IdempotencyToken) -> String {
     .to_string()
 }
 
-/// What tells one request from another: SHA-256 of its canonical form without the token, in hexadecimal.
+/// Returns what tells one request from another: SHA-256 of its canonical form without the token, in hexadecimal.
 #[must_use]
 pub fn digest(request: &Request) -> RequestDigest {
     RequestDigest::new(sha256(without_token(request).canonical()))

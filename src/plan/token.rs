@@ -32,11 +32,11 @@ pub struct Identity<'a> {
     pub restore: &'a str,
     /// From 1; a deliberate retry of a failed restore is the next.
     pub attempt: u32,
-    /// Where it runs.
+    /// Target of the restore.
     pub target: &'a Target,
 }
 
-/// What is hashed. The keys stand in the order of their names: this is its canonical form.
+/// Input of the hash. The keys are in the order of their names: this is its canonical form.
 #[derive(Serialize)]
 struct Preimage<'a> {
     attempt: u32,
@@ -47,7 +47,7 @@ struct Preimage<'a> {
     target: TokenTarget<'a>,
 }
 
-/// Where it runs, without how redrill gets there or what the plan calls it.
+/// Target of the restore, without how redrill gets there or what the plan calls it.
 #[derive(Serialize)]
 struct TokenTarget<'a> {
     account: &'a str,

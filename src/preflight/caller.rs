@@ -1,4 +1,4 @@
-//! Who calls: of which account, for how long, and with which permissions.
+//! The caller: its account, how long it may call, and its permissions.
 
 use super::arn::principal;
 use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
@@ -9,7 +9,8 @@ use crate::backup::ApiError;
 use crate::diagnostic::duration;
 use crate::ids::TargetIndex;
 
-/// How AWS answers in a Region that the account has not enabled: its own word for it, and what the token of another Region is there
+/// Error codes in a Region that the account has not enabled: AWS's own word for it, and those for the token of another
+/// Region
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html>,
 /// <https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>).
 const NOT_ENABLED: [&str; 3] = [
@@ -86,7 +87,7 @@ pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut Ch
     }
 }
 
-/// Whether the caller of a target is known to be of another account.
+/// Returns true if the caller of a target is known to be of another account.
 pub(super) fn is_elsewhere(
     subject: &PreflightSubject<'_>,
     memo: &Memo,
@@ -121,8 +122,8 @@ fn refused(
     unknown(checks, on, "who calls", "sts:GetCallerIdentity", error);
 }
 
-/// Whom IAM simulates for the caller of a target, and its account's place; none where it is not known, or is nobody whom IAM
-/// simulates.
+/// Returns the principal that IAM simulates for the caller of a target, and its account's place; none where the caller
+/// is not known, or cannot be simulated.
 pub(super) fn simulated(
     subject: &PreflightSubject<'_>,
     memo: &Memo,

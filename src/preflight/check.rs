@@ -1,4 +1,4 @@
-//! What a check has come to, and how many restores are concerned.
+//! Results of checks, and how many restores they concern.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use crate::diagnostic::{Position, Span};
 use crate::ids::TargetIndex;
 
-/// What a check has come to, the worst first.
+/// Verdict of a check, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PreflightVerdict {
     /// The restore would fail.
     Fail,
-    /// It may fail, or do something else than is meant.
+    /// The restore may fail, or do something other than is meant.
     Warn,
-    /// It could not be looked at.
+    /// The check could not be made.
     Unknown,
     /// Nothing stands in the way.
     Pass,
@@ -24,7 +24,7 @@ impl PreflightVerdict {
     /// All of them, in the order of reports.
     pub const ALL: [Self; 4] = [Self::Fail, Self::Warn, Self::Unknown, Self::Pass];
 
-    /// As machines read it.
+    /// Returns the name that machines read.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ impl PreflightVerdict {
 
 macro_rules! checks {
     ($($name:ident $id:literal $says:literal,)*) => {
-        /// What is checked. The id is for machines, and never changes.
+        /// Check that preflight makes. The id is for machines, and never changes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[expect(missing_docs, reason = "each says what it checks")]
         pub enum CheckId { $($name,)* }
@@ -47,13 +47,13 @@ macro_rules! checks {
             /// All of them, in the order of reports.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
-            /// As machines read it.
+            /// Returns the id that machines read.
             #[must_use]
             pub fn id(self) -> &'static str {
                 match self { $(Self::$name => $id,)* }
             }
 
-            /// What it checks.
+            /// Describes what it checks.
             #[must_use]
             pub fn says(self) -> &'static str {
                 match self { $(Self::$name => $says,)* }
@@ -99,32 +99,32 @@ checks! {
 pub struct ConcernedRestore {
     /// Its name.
     pub restore: Arc<str>,
-    /// Where the plan has what was looked at.
+    /// Position in the plan of what was checked.
     pub at: Position,
     /// The metadata key, where it is one.
     pub key: Option<String>,
 }
 
-/// What a check has come to.
+/// Result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreflightCheck {
-    /// What was checked.
+    /// Check that was made.
     pub id: CheckId,
     /// The index of the target; none of what belongs to no target.
     pub target: Option<TargetIndex>,
-    /// What it has come to.
+    /// Verdict of the check.
     pub verdict: PreflightVerdict,
-    /// What was found, and what follows.
+    /// Finding, and what follows from it.
     pub message: String,
-    /// What to do; empty where there is nothing.
+    /// Advice on what to do; empty where there is nothing to do.
     pub help: String,
-    /// What was asked, and what was seen.
+    /// Question that was asked, and what was seen.
     pub evidence: CheckEvidence,
     /// The restores that it is about; none where it is about the target as a whole.
     pub restores: Vec<ConcernedRestore>,
 }
 
-/// What a verdict was made of.
+/// Evidence that a verdict is based on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckEvidence {
     /// The call, and what it was about.
@@ -134,7 +134,7 @@ pub struct CheckEvidence {
 }
 
 impl CheckEvidence {
-    /// What was asked, and what was seen.
+    /// Records what was asked, and what was seen.
     pub(super) fn new(asked: impl Into<String>, seen: impl Into<String>) -> Self {
         Self {
             asked: asked.into(),
@@ -143,7 +143,7 @@ impl CheckEvidence {
     }
 }
 
-/// What was checked, and of what.
+/// Check, and what it is made of.
 #[derive(Clone, Copy)]
 pub(super) struct CheckPlace<'s> {
     pub(super) id: CheckId,
@@ -151,7 +151,7 @@ pub(super) struct CheckPlace<'s> {
     pub(super) restore: Option<RestorePlace<'s>>,
 }
 
-/// Where the plan speaks of something.
+/// Place where the plan mentions something.
 #[derive(Clone, Copy)]
 pub(super) struct RestorePlace<'s> {
     pub(super) name: &'s Arc<str>,

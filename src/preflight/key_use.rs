@@ -1,4 +1,5 @@
-//! Whether a restore role may use a KMS key: by the key's policy, by policies of the role where that leaves it to IAM, or by a grant
+//! Permission of a restore role to use a KMS key: by the key's policy, by policies of the role where that leaves it to
+//! IAM, or by a grant
 //! (<https://docs.aws.amazon.com/kms/latest/developerguide/determining-access.html>).
 
 use std::collections::BTreeMap;
@@ -19,19 +20,19 @@ use crate::rules::{Facts, common};
 
 /// A key that a restore would use.
 pub(super) struct UsedKey<'a> {
-    /// As the plan has it.
+    /// Key as the plan has it.
     pub(super) text: &'a str,
     pub(super) id: &'a str,
     /// The alias that the plan has it by.
     pub(super) alias: Option<&'a str>,
     pub(super) account: &'a str,
     pub(super) region: &'a str,
-    /// Where it is looked at.
+    /// Place where the key is looked up.
     pub(super) place: TargetIndex,
     pub(super) policy: &'a Value,
 }
 
-/// Who would use it, and for what.
+/// Use of a key: by whom, and for what.
 struct KeyUse<'a> {
     role: &'a str,
     account: &'a str,
@@ -39,13 +40,13 @@ struct KeyUse<'a> {
     via: String,
 }
 
-/// What the policy of the key says of all actions together.
+/// Verdict of the key's policy on all actions together.
 enum KeyPolicySays {
     Allows,
     LeavesToIam,
     /// An action, and why it is denied for good.
     Denies(String),
-    /// It does not say, so that a grant may.
+    /// Does not say, so that a grant may allow it.
     Lacks(String),
     Depends(String, String),
 }
@@ -192,7 +193,7 @@ impl UsedKey<'_> {
         );
         match memo.simulated(place, simulation) {
             None => {}
-            // That the role is not there is said elsewhere.
+            // A missing role is reported elsewhere.
             Some(Err(error)) if error.fault == Fault::Refused => {}
             Some(Err(error)) => {
                 let what = format!("whether {role} may use the KMS key {text}");
@@ -233,7 +234,7 @@ impl UsedKey<'_> {
         }
     }
 
-    /// What no policy allows, a grant may.
+    /// Checks whether a grant allows what no policy allows.
     fn by_grant(
         &self,
         by: &KeyUse<'_>,

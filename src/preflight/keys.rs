@@ -18,7 +18,7 @@ const KEY: &str = "kms-key";
 
 /// A key of a request, as far as it is known who has it.
 struct KeyPlace<'a> {
-    /// As the plan has it.
+    /// Key as the plan has it.
     text: &'a str,
     account: &'a str,
     region: &'a str,

@@ -9,18 +9,18 @@ use crate::backup::{ApiError, PointStatus, Sources};
 use crate::ids::AccountId;
 use crate::render::VaultName;
 
-/// What preflight asks of one account and Region, beside vaults and recovery points.
+/// Questions of preflight to one account and Region, besides vaults and recovery points.
 pub trait Looks: Sources {
-    /// Who calls (STS GetCallerIdentity).
+    /// Returns the caller (STS GetCallerIdentity).
     fn caller(&self) -> impl Future<Output = Result<CallerIdentity, ApiError>> + Send;
 
-    /// When the caller's session ends; none where it does not.
+    /// Returns the end of the caller's session; none where it does not end.
     fn session_ends(&self) -> impl Future<Output = Option<Timestamp>> + Send;
 
     /// A role of the caller's account, by its name (IAM GetRole); none where it does not exist.
     fn role(&self, name: &str) -> impl Future<Output = Result<Option<RoleSeen>, ApiError>> + Send;
 
-    /// What IAM decides about some actions (SimulatePrincipalPolicy).
+    /// Returns what IAM decides about some actions (SimulatePrincipalPolicy).
     fn simulated(
         &self,
         simulation: &Simulation,
@@ -36,10 +36,10 @@ pub trait Looks: Sources {
     /// The grants of a KMS key: whom they are for, and what they allow.
     fn grants(&self, key: &str) -> impl Future<Output = Result<Vec<GrantSeen>, ApiError>> + Send;
 
-    /// How many resources of a type there are.
+    /// Counts the resources of a type.
     fn count(&self, type_name: &str) -> impl Future<Output = Result<u64, ApiError>> + Send;
 
-    /// What Service Quotas applies to the account; none where there is no such quota.
+    /// Returns the quota that Service Quotas applies to the account; none where there is no such quota.
     fn quota(
         &self,
         service: &str,
@@ -54,7 +54,7 @@ pub trait Looks: Sources {
     ) -> impl Future<Output = Result<PointSeen, ApiError>> + Send;
 }
 
-/// Who calls.
+/// Account and ARN of the caller.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallerIdentity {
     /// The account.
@@ -68,16 +68,16 @@ pub struct CallerIdentity {
 pub struct RoleSeen {
     /// Its ARN.
     pub arn: String,
-    /// Who may assume it.
+    /// Trust policy: who may assume the role.
     pub trust: Value,
 }
 
-/// What IAM is asked to decide.
+/// Question that IAM is asked to decide.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Simulation {
     /// The ARN of the user or role.
     pub of: String,
-    /// What it would do.
+    /// Actions to simulate.
     pub actions: Vec<String>,
     /// To what; `*` where this is empty.
     pub resources: Vec<String>,
@@ -85,7 +85,7 @@ pub struct Simulation {
     pub context: BTreeMap<String, String>,
 }
 
-/// What IAM decides about an action on a resource.
+/// Answer of IAM about an action on a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     /// The action.
@@ -94,14 +94,14 @@ pub struct Decision {
     pub resource: String,
     /// `allowed`, `implicitDeny` or `explicitDeny`.
     pub says: String,
-    /// Who denies it, where that is not a policy of the principal's own.
+    /// Source of the denial, where that is not a policy of the principal's own.
     pub by: Option<&'static str>,
     /// Condition keys that policies ask about and the simulation did not have.
     pub missing: Vec<String>,
 }
 
 impl Decision {
-    /// Whether it is allowed.
+    /// Returns true if the action is allowed.
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         self.says == "allowed"
@@ -111,7 +111,7 @@ impl Decision {
 /// A grant of a KMS key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GrantSeen {
-    /// Whom it is for.
+    /// Principal that the grant is for.
     pub grantee: String,
     /// `CreateGrant`, `Decrypt`, …
     pub operations: Vec<String>,
@@ -120,9 +120,9 @@ pub struct GrantSeen {
 /// A quota.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuotaSeen {
-    /// As AWS calls it.
+    /// AWS's name for the quota.
     pub name: String,
-    /// What is applied.
+    /// Value that is applied.
     pub value: f64,
 }
 
@@ -131,23 +131,23 @@ pub struct QuotaSeen {
 pub struct PointSeen {
     /// The vault that it lies in.
     pub vault: String,
-    /// Whether it can be restored.
+    /// Status that tells whether it can be restored.
     pub status: PointStatus,
     /// AWS's words about that.
     pub status_message: Option<String>,
     /// WARM, COLD or DELETED.
     pub storage_class: Option<String>,
-    /// When AWS Backup deletes it.
+    /// Time at which AWS Backup deletes it.
     pub expires_at: Option<Timestamp>,
-    /// When it goes to cold storage.
+    /// Time at which it moves to cold storage.
     pub cold_at: Option<Timestamp>,
     /// The key that encrypts it.
     pub encryption_key_arn: Option<String>,
-    /// What each scan for malware has come to, in AWS's words.
+    /// Results of the scans for malware, in AWS's words.
     pub scans: Vec<ScanSeen>,
 }
 
-/// What a scan for malware has come to.
+/// Result of a scan for malware.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScanSeen {
     /// `GUARDDUTY`.

@@ -1,4 +1,4 @@
-//! What has been asked and answered, each question once. Judging asks it, and what it does not know yet is asked next.
+//! Questions and their answers, each asked once. Judging asks a question, and what has no answer yet is asked next.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,13 +28,13 @@ pub(super) enum MemoQuestion {
 }
 
 impl MemoQuestion {
-    /// Whether it is asked before anything else: who gets no answer to it reaches nobody.
+    /// Returns true if it is asked before anything else: a caller that gets no answer to it reaches nobody.
     pub(super) fn is_first(&self) -> bool {
         matches!(self, Self::Caller)
     }
 }
 
-/// What was answered.
+/// Answer to a question.
 #[derive(Clone, Debug)]
 enum MemoAnswer {
     Caller(CallerIdentity, Option<Timestamp>),
@@ -48,7 +48,7 @@ enum MemoAnswer {
     Point(PointSeen),
 }
 
-/// What is known of an answer: `None` until it is there.
+/// Answer as far as it is known: `None` until it is there.
 pub(super) type KnownAnswer<'a, T> = Option<Result<T, &'a ApiError>>;
 
 /// Everything that has been answered.
@@ -97,7 +97,7 @@ impl Memo {
         point(vault: &VaultName, arn: &str) -> &PointSeen = MemoQuestion::Point(vault.clone(), arn.to_owned()), MemoAnswer::Point(point) => point;
     }
 
-    /// What has been asked for, and has no answer yet.
+    /// Takes the questions that have no answer yet.
     pub(super) fn take_wanted(&self) -> Vec<(TargetIndex, MemoQuestion)> {
         self.wanted.take().into_iter().collect()
     }

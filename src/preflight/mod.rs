@@ -91,7 +91,7 @@ fn in_turn(wanted: Vec<(TargetIndex, MemoQuestion)>) -> Vec<(TargetIndex, MemoQu
     };
     let mut turns: Vec<(usize, (TargetIndex, MemoQuestion))> = Vec::with_capacity(wanted.len());
     for question in wanted {
-        // They come in the order of their kinds.
+        // Questions come in the order of their kinds.
         let nth = match turns.last() {
             Some((nth, last)) if kind(last) == kind(&question) => nth + 1,
             _ => 0,
@@ -106,7 +106,7 @@ fn in_turn(wanted: Vec<(TargetIndex, MemoQuestion)>) -> Vec<(TargetIndex, MemoQu
 fn judge(subject: &PreflightSubject<'_>, memo: &Memo) -> Vec<PreflightCheck> {
     let mut checks = CheckList::default();
     caller::check(subject, memo, &mut checks);
-    // What another account answers says nothing of the target.
+    // Answers of another account say nothing about the target.
     let is_there =
         |step: &StepIndex| !caller::is_elsewhere(subject, memo, subject.plan.steps[*step].target);
     let subject = &subject.of(subject.steps.iter().copied().filter(is_there).collect());
@@ -122,7 +122,7 @@ fn judge(subject: &PreflightSubject<'_>, memo: &Memo) -> Vec<PreflightCheck> {
     checks.into_sorted()
 }
 
-/// It could not be looked at: with the action that the caller lacks, where that is why.
+/// Adds a check that could not be made, with the action that the caller lacks if that is why.
 fn unknown(checks: &mut CheckList, on: CheckPlace<'_>, what: &str, asked: &str, error: &ApiError) {
     let help = match error.fault {
         Fault::Denied => format!(

@@ -83,7 +83,7 @@ fn named(arn: &str, resource_type: &str) -> Option<(&'static str, String)> {
     (!id.contains('*')).then_some((row.r#type.as_str(), id))
 }
 
-/// What the request writes into, or puts what comes back into.
+/// Checks that what the request writes into, or puts the restored data into, exists.
 fn there(subject: &PreflightSubject<'_>, memo: &Memo, step: &Step, checks: &mut CheckList) {
     let request = &step.draft.request;
     let facts = Facts::of(subject.rules.title(&request.resource_type));

@@ -1,4 +1,4 @@
-//! What the caller and each restore role need for a plan, as simulations ask it.
+//! Permissions that the caller and each restore role need for a plan, as simulations ask about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::permissions::{
 };
 use crate::plan::Plan;
 
-/// What everybody needs who has a part in a plan.
+/// Returns what every principal with a part in a plan needs.
 pub(super) fn of_plan(subject: &PreflightSubject<'_>) -> Vec<PrincipalPolicy> {
     let mut plan = Plan::clone(subject.plan);
     plan.steps = subject.steps().cloned().collect();
@@ -18,7 +18,7 @@ pub(super) fn of_plan(subject: &PreflightSubject<'_>) -> Vec<PrincipalPolicy> {
     policies(&plan, subject.rules, &purposes, &PolicySetting::default())
 }
 
-/// What a restore role needs for what is restored with it.
+/// Returns what a restore role needs for the restores that use it.
 pub(super) fn of_role(subject: &PreflightSubject<'_>, role: &str) -> Vec<Needed> {
     let all = subject.needed().iter();
     let of = all.filter(
@@ -30,7 +30,7 @@ pub(super) fn of_role(subject: &PreflightSubject<'_>, role: &str) -> Vec<Needed>
         .collect()
 }
 
-/// What the caller of a target needs, but for passing roles, which is a check of its own.
+/// Returns what the caller of a target needs, except for passing roles, which is a check of its own.
 pub(super) fn of_caller(subject: &PreflightSubject<'_>, target: TargetIndex) -> Vec<Needed> {
     let assumed = subject.target(target).assume_role_arn.as_ref();
     let all = subject.needed().iter();
@@ -68,7 +68,7 @@ fn needed(statement: &PolicyStatement, likely: &[String], is_of_role: bool) -> O
         alternatives,
         context: context.collect::<BTreeMap<String, String>>(),
         why: statement.why.clone(),
-        // What is read besides makes a run better, and what a selector means has been found by now.
+        // Other reads only make a run better, and selectors have been resolved by now.
         is_vital: is_of_role
             || ["StartRestoreJobs", "FollowRestoreJobs"].contains(&statement.sid.as_str()),
     })
@@ -78,7 +78,7 @@ fn is_passing_to_backup(statement: &PolicyStatement) -> bool {
     statement.sid.starts_with("PassRestoreRole")
 }
 
-/// What restores with a role make, and what they are made of.
+/// Returns what restores with a role make, and what that is made of.
 fn made(subject: &PreflightSubject<'_>, role: &str) -> Vec<String> {
     /// One request of IAM's has so many.
     const MOST: usize = 50;

@@ -18,7 +18,7 @@ use crate::validate::NamedValue;
 /// The group that RDS makes itself, with the default VPC.
 const DEFAULT: &str = "default";
 
-/// What a request names, and the VPC that it is in.
+/// Value that a request names, and the VPC that it is in.
 struct OfVpc {
     text: String,
     key: String,
@@ -151,7 +151,7 @@ fn vpc_of<'m>(
     }
 }
 
-/// What one request names has to be of one VPC: an interface, a cluster and a file system are each in one.
+/// Checks that all a request names is in one VPC: an interface, a cluster and a file system are each in one.
 fn one_vpc(subject: &PreflightSubject<'_>, step: &Step, of_vpc: &[OfVpc], checks: &mut CheckList) {
     let mut by_vpc: BTreeMap<&str, &OfVpc> = BTreeMap::new();
     for of in of_vpc {

@@ -11,7 +11,7 @@ use crate::plan::Step;
 use crate::render::VaultName;
 use crate::rules::{Facts, value};
 
-/// How much longer it takes than from warm storage, where no page of the type says more:
+/// Extra time of a restore from cold storage, where no page of the type says more:
 /// «Restoring from cold storage typically takes 4 hours more than restoring from warm storage.»
 /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-a-backup.html>
 const COLD_TAKES: &str =

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// Who asks, for what, and what is known of the request.
+/// Question to a policy: who asks, for what, and what is known of the request.
 pub(super) struct PolicyQuestion<'a> {
     /// The service, or the ARN of the role or user.
     pub(super) principal: PolicyPrincipal<'a>,
@@ -21,7 +21,7 @@ pub(super) enum PolicyPrincipal<'a> {
     Arn(&'a str, &'a str),
 }
 
-/// What a policy says.
+/// Verdict of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PolicySays {
     Allows,
@@ -30,11 +30,11 @@ pub(super) enum PolicySays {
     Denies,
     /// Nothing in it is about the principal.
     Silent,
-    /// It depends on condition keys that are not known here.
+    /// Depends on condition keys that are not known here.
     Depends(BTreeSet<String>),
 }
 
-/// What one statement says to a question.
+/// Answer of one statement to a question.
 #[derive(Debug, PartialEq, Eq)]
 enum Matched {
     Yes,
@@ -146,7 +146,7 @@ fn matched(statement: &Value, question: &PolicyQuestion<'_>) -> Matched {
     }
 }
 
-/// Whether a condition holds; none where that is not known.
+/// Evaluates a condition; none where the result is not known.
 fn condition(
     operator: &str,
     key: &str,
@@ -173,7 +173,7 @@ fn condition(
     })
 }
 
-/// Whether a text is what a pattern with `*` and `?` says.
+/// Returns true if a text matches a pattern with `*` and `?`.
 pub(super) fn fits(pattern: &str, text: &str, in_any_case: bool) -> bool {
     let fold = |text: &str| -> Vec<char> {
         match in_any_case {
@@ -183,7 +183,7 @@ pub(super) fn fits(pattern: &str, text: &str, in_any_case: bool) -> bool {
     };
     let (pattern, text) = (fold(pattern), fold(text));
     let (mut at, mut of) = (0, 0);
-    // Where the last `*` was, and how much of the text it has taken.
+    // Position of the last `*`, and how much of the text it has taken.
     let mut star: Option<(usize, usize)> = None;
     while at < text.len() {
         match pattern.get(of) {

@@ -49,12 +49,12 @@ pub(super) fn check(subject: &PreflightSubject<'_>, checks: &mut CheckList) {
     }
 }
 
-/// How Regions begin, by `partitions.json` of AWS's SDKs: another word with a number at its end is a name.
+/// Prefixes of Regions, from `partitions.json` of AWS's SDKs: another word with a number at its end is a name.
 const AREAS: [&str; 11] = [
     "af-", "ap-", "ca-", "cn-", "eu-", "eusc-", "il-", "me-", "mx-", "sa-", "us-",
 ];
 
-/// Where what a word names is, if that is not where the restore is.
+/// Returns the place of what a word names, if the restore is elsewhere.
 fn elsewhere(word: &str, region: &str, account: &str) -> Option<String> {
     if let Some(arn) = ArnParts::of(word) {
         return match () {

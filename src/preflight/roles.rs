@@ -13,7 +13,7 @@ use super::unknown;
 use crate::ids::TargetIndex;
 use crate::rules::{Facts, TypeNotes};
 
-/// Who assumes it.
+/// Service that assumes the role.
 const BACKUP: &str = "backup.amazonaws.com";
 /// Resources of one simulation: IAM limits the length of a request, and not their number.
 const AT_ONCE: usize = 100;
@@ -39,7 +39,7 @@ pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut Ch
     caller_actions(subject, memo, checks);
 }
 
-/// Whether a role is of the account and partition that it restores in.
+/// Checks that a role is of the account and partition that it restores in.
 fn is_of_target(
     subject: &PreflightSubject<'_>,
     target: TargetIndex,
@@ -77,7 +77,7 @@ fn is_of_target(
     false
 }
 
-/// Whether it is there, and trusts AWS Backup.
+/// Checks that the role exists and trusts AWS Backup.
 fn looked_at(
     subject: &PreflightSubject<'_>,
     memo: &Memo,
@@ -165,7 +165,7 @@ fn looked_at(
     }
 }
 
-/// Whether the caller may hand it to AWS Backup.
+/// Checks that the caller may pass the role to AWS Backup.
 fn pass(
     subject: &PreflightSubject<'_>,
     memo: &Memo,
@@ -213,7 +213,7 @@ fn pass(
     }
 }
 
-/// Who denies, where IAM tells.
+/// Tells who denies, where IAM says so.
 fn why(denied: &Decision) -> String {
     match (denied.by, denied.says.as_str()) {
         (Some(by), _) => format!(", because of {by}"),
@@ -222,9 +222,9 @@ fn why(denied: &Decision) -> String {
     }
 }
 
-/// What depends on conditions that are known when it happens is not denied yet.
+/// Returns the verdict: a denial is not final if it depends on conditions known only when it happens.
 fn verdict(denied: &Decision) -> PreflightVerdict {
-    // Which roles it passes on is known when it does.
+    // The roles that it passes on are known only when it does.
     let is_passed = denied.action == "iam:PassRole" && denied.resource.contains('*');
     match !is_passed && denied.missing.is_empty()
         || denied.says == "explicitDeny" && denied.by.is_none()
@@ -234,7 +234,7 @@ fn verdict(denied: &Decision) -> PreflightVerdict {
     }
 }
 
-/// Whether the role may do what its types need.
+/// Checks that the role may do what its types need.
 fn actions(
     subject: &PreflightSubject<'_>,
     memo: &Memo,
@@ -252,14 +252,14 @@ fn actions(
     may(memo, &who, &needed, on, checks);
 }
 
-/// Whether the caller may do what this very plan needs.
+/// Checks that the caller may do what this very plan needs.
 fn caller_actions(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut CheckList) {
     let mut seen = BTreeSet::new();
     for target in subject.targets() {
         let Some((place, of)) = simulated(subject, memo, target) else {
             continue;
         };
-        // What targets of one caller need is asked about together.
+        // Targets of one caller are asked about together.
         if !seen.insert((place, of.clone())) {
             continue;
         }
@@ -274,21 +274,21 @@ fn caller_actions(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut Chec
     }
 }
 
-/// What somebody needs for one reason.
+/// Permissions that somebody needs for one reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needed {
     pub(super) actions: Vec<String>,
-    /// It has to be allowed on all of these,
+    /// Actions have to be allowed on all of these,
     pub(super) resources: Vec<String>,
     /// and on any of these, where there are some.
     pub(super) alternatives: Vec<String>,
     pub(super) context: BTreeMap<String, String>,
     pub(super) why: String,
-    /// Whether nothing is restored without it.
+    /// True if nothing is restored without it.
     pub(super) is_vital: bool,
 }
 
-/// Whom IAM simulates.
+/// Principal that IAM simulates.
 struct Simulated<'a> {
     place: TargetIndex,
     of: &'a str,
@@ -406,7 +406,7 @@ fn denied<'m>(
     is_known.then_some(Ok(denied))
 }
 
-/// What services a type calls: the one that uses keys for it first.
+/// Returns the first service that a type calls: the one that uses keys for it.
 pub(super) fn service_of(facts: Option<&Facts>) -> &str {
     let first = facts.and_then(|facts| facts.services.first());
     first.map_or("backup", String::as_str)

@@ -1,4 +1,4 @@
-//! What is looked at: a plan, and what is known of it.
+//! Subject of preflight: a plan, and what is known of it.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::render::{Known, Target};
 use crate::rules::Rules;
 use crate::validate::{NamedValue, named_values};
 
-/// What somebody wants to be looked at.
+/// Options of a preflight.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PreflightOptions {
     /// Recovery points that were not scanned for malware pass.
@@ -27,25 +27,25 @@ pub struct PreflightOptions {
 pub struct PreflightSubject<'a> {
     /// The plan as it is written.
     pub document: &'a Document,
-    /// What would be sent.
+    /// Plan that would be sent.
     pub plan: &'a Plan,
     /// The steps that would be started.
     pub steps: Vec<StepIndex>,
-    /// What is known of the world.
+    /// Facts that are known of the world.
     pub known: &'a Known,
     /// The rules.
     pub rules: &'a Rules,
-    /// Which names have to be new.
+    /// Review that tells which names have to be new.
     pub review: &'a Review,
-    /// How long the run is likely to take.
+    /// Expected duration of the run.
     pub takes: SignedDuration,
     /// Now.
     pub now: Timestamp,
-    /// What stands in the way of commands.
+    /// Findings that stand in the way of commands.
     pub programs: &'a Findings,
-    /// What is wanted.
+    /// Options that are wanted.
     pub options: PreflightOptions,
-    /// What everybody needs, once somebody has asked.
+    /// Permissions that everybody needs, computed on first use.
     pub policies: OnceCell<Vec<PrincipalPolicy>>,
 }
 
@@ -143,12 +143,12 @@ impl<'a> PreflightSubject<'a> {
         }
     }
 
-    /// What everybody needs who has a part in the plan.
+    /// Returns what every principal with a part in the plan needs.
     pub(super) fn needed(&self) -> &[PrincipalPolicy] {
         self.policies.get_or_init(|| super::needed::of_plan(self))
     }
 
-    /// What the values of a request name, as far as they are known.
+    /// Returns what the values of a request name, as far as they are known.
     pub(super) fn named(&self, step: &Step) -> Vec<NamedValue> {
         let draft = &step.draft;
         let is_known = |key: &str| !draft.holes.contains_key(key);

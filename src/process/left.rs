@@ -1,5 +1,4 @@
-//! What is left of a command whose runner was killed: found by what is in its environment, which no process number that is
-//! used again can have.
+//! Remains of a command whose runner was killed: found by its environment, which no reused process number can have.
 
 use crate::execute::Left;
 use crate::state::{Begun, Machine};
@@ -8,7 +7,7 @@ use crate::state::{Begun, Machine};
 #[cfg(target_os = "linux")]
 const START: &str = "REDRILL_START";
 
-/// Where this process runs.
+/// Describes where this process runs.
 pub(super) fn machine() -> Machine {
     Machine {
         host: gethostname::gethostname().to_string_lossy().into_owned(),
@@ -55,7 +54,7 @@ mod system {
 
     use super::{Begun, Left, START};
 
-    /// How often it is looked whether what was killed has gone, and how long between two looks.
+    /// Number of looks for what was killed until it has gone, and the time between two looks.
     const LOOKS: u32 = 200;
     const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
@@ -77,13 +76,14 @@ mod system {
         Some(link.to_string_lossy().into_owned())
     }
 
-    /// It is 0 where its leader is outside this container. `getsid` of rustix has no such answer, and panics.
+    /// Session of this process, 0 if its leader is outside this container. `getsid` of rustix has no such answer, and
+    /// panics.
     pub(super) fn session() -> Option<i32> {
         group_and_session("self").map(|(_, session)| session)
     }
 
-    /// Whether the numbers in `/proc` are those that signals go to: after `unshare --pid` without a new `/proc` they are the
-    /// parent's, and a signal would reach somebody else.
+    /// Returns true if the numbers in `/proc` are those that signals go to: after `unshare --pid` without a new `/proc`
+    /// they are the parent's, and a signal would reach somebody else.
     pub(super) fn is_own() -> bool {
         std::fs::read_link("/proc/self")
             .is_ok_and(|link| link.as_os_str() == &*std::process::id().to_string())
@@ -99,7 +99,7 @@ mod system {
             }
             for (process, group) in &found {
                 killed.insert(process.as_raw_pid());
-                // It may have gone by itself meanwhile.
+                // The process may have gone by itself meanwhile.
                 if let Some(group) = group.filter(|group| Some(group.as_raw_pid()) != own_group) {
                     let _ = kill_process_group(group, Signal::KILL);
                 }
@@ -124,7 +124,8 @@ mod system {
         entries
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
             .filter_map(|id: i32| {
-                // Those of others cannot be read, and are none of ours. One that has ended has none.
+                // Environments of others' processes cannot be read, and are none of ours. A process that has ended has
+                // none.
                 let environment = read(&format!("/proc/{id}/environ"))?;
                 let is_marked = environment
                     .split(|byte| *byte == 0)
@@ -222,7 +223,7 @@ mod tests {
         waiting.join().unwrap();
     }
 
-    /// What nobody can know is said.
+    /// Anything that nobody can know is reported.
     #[test]
     fn reliability_r4_21_another_machine_is_said() {
         let with = |change: fn(&mut Machine)| {

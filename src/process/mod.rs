@@ -20,7 +20,7 @@ use crate::backup::Gate;
 use crate::execute::{Command, Commands, Exited, Left, Ran};
 use crate::state::{Begun, Machine};
 
-/// How long output may still come once a command has ended and its group was killed.
+/// Time for which output may still come once a command has ended and its group was killed.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Runs commands in a directory.
@@ -41,7 +41,7 @@ impl Processes {
         } else {
             directory
         };
-        // Where it cannot be made absolute, the relative one serves, unless somebody changes the directory.
+        // A relative directory that cannot be made absolute serves, unless somebody changes the directory.
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         Self {
             directory,

@@ -1,20 +1,20 @@
-//! What stands in the way of a program, as far as that can be seen without starting it.
+//! Obstacles to starting a program, as far as they can be seen without starting it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Rule, rule};
 
-/// Why a program cannot be started.
+/// Reason that a program cannot be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     /// The id of the finding.
     pub rule: &'static Rule,
-    /// What is wrong.
+    /// Description of what is wrong.
     pub message: String,
-    /// What to do about it.
+    /// Advice on what to do about it.
     pub help: String,
-    /// Whether it lies in a file that is there, and not in what may be there at another time or on another machine.
+    /// True if the cause is in a file that is there, not in what may be there at another time or on another machine.
     pub in_file: bool,
 }
 
@@ -44,14 +44,14 @@ impl Obstacle {
     }
 }
 
-/// What stands in the way of a program that is started in a directory; `search` is PATH. Other systems are not asked.
+/// Finds what keeps a program from starting in a directory; `search` is PATH. Only Unix systems are checked.
 #[cfg(not(unix))]
 #[must_use]
 pub fn obstacle(_: &Path, _: Option<&OsStr>, _: &str) -> Option<Box<Obstacle>> {
     None
 }
 
-/// What stands in the way of a program that is started in a directory; `search` is PATH.
+/// Finds what keeps a program from starting in a directory; `search` is PATH.
 #[cfg(unix)]
 #[must_use]
 pub fn obstacle(directory: &Path, search: Option<&OsStr>, word: &str) -> Option<Box<Obstacle>> {
@@ -84,7 +84,7 @@ mod unix {
 
     use super::{Obstacle, OsStr, Path, PathBuf, rule};
 
-    /// How much of a file is read: as much as Linux reads of a first line.
+    /// Bytes that are read of a file: as many as Linux reads of a first line.
     const FIRST_LINE: u64 = 256;
     /// Interpreters that take an argument as it is: one with a carriage return in it they refuse.
     const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "sh", "zsh"];
@@ -122,7 +122,7 @@ mod unix {
             }))
         }
 
-        /// Where PATH has files of that name, in its order; none where there is no PATH.
+        /// Finds the files of that name in PATH, in its order; `None` if there is no PATH.
         fn found(&self, word: &str) -> Option<Vec<PathBuf>> {
             let folders = std::env::split_paths(self.search?);
             let paths = folders.map(|folder| self.directory.join(folder).join(word));
@@ -172,7 +172,7 @@ mod unix {
             }
         }
 
-        /// How a file begins says what executes it.
+        /// Tells by the beginning of a file what executes it.
         fn head(&self, head: &[u8], name: &str) -> ProgramCheck {
             let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
             if let Some(line) = line.strip_prefix(b"#!") {
@@ -253,9 +253,9 @@ mod unix {
     }
 }
 
-/// Why the kernel of this machine does not execute a file that is no script, by how that begins; none where it may.
-/// `e_ident` and `e_machine` as in <https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>, the numbers of machines
-/// as in <https://github.com/torvalds/linux/blob/master/include/uapi/linux/elf-em.h>.
+/// Tells why the kernel of this machine does not execute a file that is no script, by how the file begins; `None` if it
+/// may. `e_ident` and `e_machine` as in <https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>, the numbers
+/// of machines as in <https://github.com/torvalds/linux/blob/master/include/uapi/linux/elf-em.h>.
 #[cfg(target_os = "linux")]
 fn binary(head: &[u8]) -> Option<String> {
     const MACHINES: [(u16, &str); 9] = [
@@ -305,7 +305,7 @@ fn binary(_: &[u8]) -> Option<String> {
     None
 }
 
-/// Whether the kernel was told of programs that execute other formats, such as an emulator.
+/// Returns true if the kernel was told of programs that execute other formats, such as an emulator.
 fn has_handlers() -> bool {
     let handlers = std::fs::read_dir("/proc/sys/fs/binfmt_misc")
         .into_iter()
@@ -321,7 +321,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said of a file with this text, by its rule and the beginning of the message.
+    /// Returns the finding for a file with this text: its rule and the beginning of the message.
     fn said(text: &[u8], mode: u32) -> Option<(&'static Rule, String)> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("check");

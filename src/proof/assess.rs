@@ -1,4 +1,4 @@
-//! What counts as proof: a pure function of a run's journal.
+//! Criteria for proof: a pure function of a run's journal.
 
 use super::facts::{RestoreFacts, facts};
 use super::line::{RTO_IS, SCHEMA};
@@ -14,21 +14,21 @@ const LOOKS_AT_NOTHING: [&str; 8] = [
 /// Programs that run a script given after `-c`.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "ksh", "ash"];
 
-/// What a run has shown of one restore.
+/// Result of a run for one restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessed {
     /// The restore's name.
     pub restore: String,
-    /// What was shown; none where there is nothing to write down.
+    /// Result that was shown; none if there is nothing to write down.
     pub result: Option<ProofResult>,
-    /// Why it is not proven; none where it is.
+    /// Reason that it is not proven; none if it is.
     pub doubt: Option<Doubt>,
     /// The line of the ledger, which follows nothing yet; none where there is none.
     pub proof: Option<Box<Proof>>,
 }
 
-/// Says of every restore of a run whether it counts. `evidence` is the digest of the bundle that was made of these events and has
-/// been verified.
+/// Decides for every restore of a run whether it counts. `evidence` is the digest of the bundle that was made of these
+/// events and has been verified.
 #[must_use]
 pub fn assess(report: &RunReport, events: &[Recorded], evidence: &str) -> Vec<Assessed> {
     let whole = of_the_whole(report);
@@ -52,7 +52,7 @@ pub fn assess(report: &RunReport, events: &[Recorded], evidence: &str) -> Vec<As
         .collect()
 }
 
-/// What keeps every restore of a run from counting.
+/// Finds what keeps every restore of a run from counting.
 fn of_the_whole(report: &RunReport) -> Option<Doubt> {
     match &report.world {
         Some(Endpoint::Aws) => {}
@@ -71,7 +71,7 @@ fn of_the_whole(report: &RunReport) -> Option<Doubt> {
     Some(Doubt::Unsettled(unsettled.restore.clone()))
 }
 
-/// What is written down of a restore, and what keeps it from being proof.
+/// Decides what is written down of a restore, and what keeps it from being proof.
 fn judge(
     report: &RunReport,
     restore: &RestoreReport,
@@ -127,7 +127,7 @@ fn of_checks(checks: &[CheckReport]) -> (Option<ProofResult>, Doubt) {
     }
 }
 
-/// What keeps a restore that is back, and whose checks have all passed, from being proof.
+/// Finds what keeps a restore that is back, and whose checks have all passed, from being proof.
 fn completed(
     report: &RunReport,
     restore: &RestoreReport,
@@ -172,7 +172,8 @@ fn completed(
     None
 }
 
-/// Whether a command passes whatever was restored. What a command looks at cannot be known; this one cannot have looked.
+/// Returns true if a command passes whatever was restored. What a command looks at cannot be known; this one cannot
+/// have looked.
 fn looks_at_nothing(command: &[String]) -> bool {
     let Some((program, arguments)) = command.split_first() else {
         return true;
@@ -181,7 +182,7 @@ fn looks_at_nothing(command: &[String]) -> bool {
     let program = name(program);
     match arguments {
         [flag, script, ..] if SHELLS.contains(&program.as_str()) && flag == "-c" => {
-            // What is substituted, piped or read may look at anything.
+            // A script that substitutes, pipes or reads may look at anything.
             let is_plain = !script.contains(['`', '|', '<', '$', '(']);
             let parts = script.split([';', '&', '\n']).map(str::trim);
             let mut words = parts.filter_map(|part| part.split_whitespace().next());

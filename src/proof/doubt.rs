@@ -1,8 +1,8 @@
-//! Why a restore does not count as proof.
+//! Reasons that a restore does not count as proof.
 
 use crate::backup::Endpoint;
 
-/// What keeps a restore from being proof.
+/// Reason that keeps a restore from being proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// The run was a rehearsal, or at another endpoint than AWS.
@@ -21,7 +21,7 @@ pub enum Doubt {
     Refused(String),
     /// Its job has failed.
     JobFailed(String),
-    /// What AWS names as made is not what was asked for.
+    /// The resource that AWS names as made is not the one asked for.
     Mismatch(String),
     /// Its job is COMPLETED, and AWS says that something is missing.
     Lossy(&'static str),
@@ -31,11 +31,11 @@ pub enum Doubt {
     PlanCheckFailed(String),
     /// A check could not be run, which says nothing of the data.
     CheckNotRun(String),
-    /// It has no check.
+    /// The restore has no check.
     NoCheck,
     /// No command of its checks can have looked at the data.
     LooksAtNothing(String),
-    /// What it made was deleted before its checks had ended.
+    /// The resource was deleted before its checks had ended.
     CleanedUpFirst,
     /// Its job was started by somebody else.
     Adopted,
@@ -66,7 +66,7 @@ impl Doubt {
         "second_job",
     ];
 
-    /// As machines read it.
+    /// Returns its machine-readable id.
     #[must_use]
     pub fn id(&self) -> &'static str {
         match self {
@@ -91,7 +91,7 @@ impl Doubt {
         }
     }
 
-    /// As people read it.
+    /// Returns its text for people.
     #[must_use]
     pub fn words(&self) -> String {
         match self {

@@ -1,4 +1,4 @@
-//! What the journal says of a restore, and a report does not.
+//! Facts of a restore that are in the journal, and not in a report.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,13 @@ use crate::state::{CheckVerdict, Event, Recorded};
 /// Of one restore.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct RestoreFacts {
-    /// What was backed up: by AWS, or by the selector that chose the recovery point.
+    /// Resource that was backed up: by AWS, or by the selector that chose the recovery point.
     pub(super) resource: Option<String>,
-    /// When the recovery point was made.
+    /// Creation time of the recovery point.
     pub(super) created_at: Option<Timestamp>,
-    /// Whether its job is one that this run has not started.
+    /// True if this run has not started its job.
     pub(super) is_of_others: bool,
-    /// Whether a check has passed after what it looked at was to be deleted.
+    /// True if a check has passed after what it looked at was to be deleted.
     pub(super) checked_too_late: bool,
     is_deleted: bool,
 }

@@ -14,16 +14,16 @@ use super::{Assessed, Proof, ProofResult};
 use crate::backup::Endpoint;
 use crate::plan::sha256;
 
-/// What is kept of a line.
+/// Part of a line that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerEntry {
-    /// What was backed up.
+    /// ARN of the backed-up resource.
     pub resource: Arc<str>,
-    /// What counts of it here: never more than what the rest of the line supports.
+    /// Result that counts here: never more than the rest of the line supports.
     pub result: ProofResult,
     /// When.
     pub at: Timestamp,
-    /// How long it took, seconds.
+    /// Time that it took, in seconds.
     pub rto_seconds: Option<i64>,
     /// The plan's name.
     pub plan: Arc<str>,
@@ -31,7 +31,7 @@ pub struct LedgerEntry {
     pub run: Arc<str>,
     /// The restore's name.
     pub restore: Arc<str>,
-    /// Why it is not proven, in words.
+    /// Reason that it is not proven, in words.
     pub message: Option<Arc<str>>,
 }
 
@@ -59,12 +59,12 @@ struct LedgerLine<'a> {
     endpoint: Endpoint,
 }
 
-/// What is wrong with a line.
+/// Damage to a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerDamage {
     /// Its number, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// Description of the damage.
     pub why: String,
 }
 
@@ -146,7 +146,7 @@ impl Ledger {
         self.numbers.insert(id, self.lines);
         self.heads.insert(id);
         if is_changed {
-            // What it says it follows may be a lie; that it is followed is so.
+            // A changed line may lie about what it follows; that it is followed is so.
             return Ok(());
         }
         let read: LedgerLine<'_> = serde_json::from_slice(line).map_err(|err| {
@@ -224,13 +224,13 @@ impl Ledger {
         damages
     }
 
-    /// How many lines there are.
+    /// Returns the number of lines.
     #[must_use]
     pub fn lines(&self) -> usize {
         self.lines
     }
 
-    /// What the lines say, in the order of the file.
+    /// Returns the entries, in the order of the file.
     #[must_use]
     pub fn entries(&self) -> &[LedgerEntry] {
         &self.entries
@@ -242,7 +242,7 @@ impl Ledger {
         self.heads.iter().map(hex_of).collect()
     }
 
-    /// Whether a line has this digest.
+    /// Returns true if a line has this digest.
     #[must_use]
     pub fn has(&self, digest: &str) -> bool {
         bytes_of(digest).is_some_and(|id| self.numbers.contains_key(&id))

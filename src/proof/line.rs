@@ -9,16 +9,16 @@ use crate::plan::sha256;
 
 /// The name of a ledger, next to the plan.
 pub const LEDGER: &str = "proven.jsonl";
-/// What every line says of itself.
+/// Schema that every line names.
 pub(super) const SCHEMA: &str = "redrill.proof/v1";
-/// What `rto_seconds` is.
+/// Meaning of `rto_seconds`.
 pub const RTO_IS: &str = "start of the run to the last check passed";
-/// What stands before the digest of a line, which ends it.
+/// Text before the digest, which ends a line.
 const DIGEST: &str = ",\"sha256\":\"";
 /// Hexadecimal digits of a digest.
 const DIGITS: usize = 64;
 
-/// What a restore has come to, as far as proof is concerned.
+/// Result of a restore, as far as proof is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofResult {
@@ -31,7 +31,7 @@ pub enum ProofResult {
 }
 
 impl ProofResult {
-    /// As it is written.
+    /// Returns its written form.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -49,14 +49,14 @@ pub struct Proof {
     pub schema: String,
     /// The digests of the lines that nothing followed when this one was written.
     pub follows: Vec<String>,
-    /// What was backed up.
+    /// ARN of the backed-up resource.
     pub resource_arn: String,
     /// AWS's name of its type.
     #[serde(rename = "type")]
     pub resource_type: String,
-    /// What was shown.
+    /// Result that was shown.
     pub result: ProofResult,
-    /// Why it is not proven: an id of [`super::Doubt`]; none where it is.
+    /// Reason that it is not proven: an id of [`super::Doubt`]; none if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The same in words.
@@ -64,15 +64,15 @@ pub struct Proof {
     pub message: Option<String>,
     /// The recovery point.
     pub recovery_point_arn: Option<String>,
-    /// When that was made, by AWS.
+    /// Creation time of the recovery point, by AWS.
     pub recovery_point_created_at: Option<Timestamp>,
-    /// How old it was when the run started, seconds.
+    /// Age of the recovery point when the run started, in seconds.
     pub recovery_point_age_seconds: Option<i64>,
-    /// When the last check had ended; without checks, when the job had.
+    /// End of the last check; without checks, of the job.
     pub at: Timestamp,
-    /// How long it took, seconds; none where it is not proven.
+    /// Time that it took, in seconds; none if it is not proven.
     pub rto_seconds: Option<i64>,
-    /// What that number is.
+    /// Meaning of that number.
     pub rto_is: String,
     /// The names of the checks that have passed.
     pub checks: Vec<String>,
@@ -84,13 +84,13 @@ pub struct Proof {
     pub restore: String,
     /// Its job.
     pub job_id: Option<JobId>,
-    /// How often it was sent on purpose.
+    /// Number of times that it was sent on purpose.
     pub attempts: u32,
     /// SHA-256 of the statement of the evidence bundle that the run had when this was written.
     pub evidence_sha256: String,
-    /// Who has signed that; nobody by then.
+    /// Signer of that statement; nobody by then.
     pub signer: Option<String>,
-    /// Where the run was.
+    /// Endpoint of the run.
     pub endpoint: Endpoint,
     /// The account that it was restored in.
     pub account: AccountId,
@@ -115,7 +115,7 @@ impl Proof {
     }
 }
 
-/// What a line is apart from its digest, and the digest that it has; none where it does not end with one.
+/// Splits a line into the part before its digest, and the digest; none if it does not end with one.
 pub(super) fn parted(line: &[u8]) -> Option<(&[u8], &str)> {
     let body = line.strip_suffix(b"\"}")?;
     let (rest, digest) = body.split_at_checked(body.len().checked_sub(DIGITS)?)?;

@@ -1,4 +1,4 @@
-//! What a run has proven, for people and for machines.
+//! Report of what a run has proven, for people and for machines.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use super::{Assessed, ProofResult};
 use crate::diagnostic::duration;
 use crate::report::pretty;
 
-/// What a run has proven, and what was written of it.
+/// Report of what a run has proven, and what was written of it.
 pub struct ProveReport<'a> {
     /// The plan's name.
     pub plan: &'a str,
@@ -50,14 +50,14 @@ struct ProveRow<'a> {
 }
 
 impl ProveReport<'_> {
-    /// How many restores are proven.
+    /// Returns the number of restores that are proven.
     #[must_use]
     pub fn proven(&self) -> usize {
         let is_proven = |one: &&Assessed| one.result == Some(ProofResult::Proven);
         self.assessed.iter().filter(is_proven).count()
     }
 
-    /// Whether every restore is.
+    /// Returns true if every restore is proven.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         !self.assessed.is_empty() && self.proven() == self.assessed.len()

@@ -76,7 +76,7 @@ fn filter(meter: &Meter, name: &'static str, arguments: &[Value]) -> Result<Valu
     eager(meter, result)
 }
 
-/// What a filter makes beyond what it is given, before it makes it.
+/// Returns how much a filter makes beyond what it is given, before it makes it.
 fn grows_by(name: &str, arguments: &[Value]) -> Result<usize, Error> {
     let text = |at: usize| {
         arguments
@@ -184,7 +184,7 @@ fn nodes(value: &Value) -> usize {
     value.len().unwrap_or(1).max(1)
 }
 
-/// How many values a format takes; a width that is larger than sense is refused.
+/// Counts the values that a format takes; refuses a width that is larger than makes sense.
 fn widths(format: &str) -> Result<usize, Error> {
     let mut count = 0;
     let mut rest = format;

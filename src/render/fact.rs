@@ -1,4 +1,4 @@
-//! What is not known yet, and where it is needed.
+//! Facts that are not known yet, and where they are needed.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;

@@ -34,7 +34,8 @@ pub(super) fn add(environment: &mut Environment<'static>, meter: &Meter) {
     });
 }
 
-/// What nearly every AWS name may hold: lower-case letters, digits and single hyphens, a letter or digit at both ends.
+/// Turns a text into what nearly every AWS name may hold: lower-case letters, digits and single hyphens, a letter or
+/// digit at both ends.
 fn slug(text: &str) -> String {
     let mut slug = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! What a plan restores, one by one: each restore once, or once for each item of its `for_each`.
+//! Instances that a plan restores: each restore once, or once for each item of its `for_each`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -19,7 +19,7 @@ const LONGEST_KEY: usize = 256;
 /// One restore as it is carried out: `db`, or `files[a]`.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    /// Which of the document's restores it is of.
+    /// Index of its restore in the document.
     pub restore: usize,
     /// Its name in journal, reports and tokens.
     pub name: Arc<str>,
@@ -34,7 +34,7 @@ pub struct Each {
     pub key: Arc<str>,
     /// The value of a map, or the item of a list itself; nothing while the items are not known.
     pub value: Option<Value>,
-    /// Whether a secret is in it: what is made of it is secret as well.
+    /// True if a secret is in it: anything made of it is secret as well.
     pub(super) is_secret: bool,
 }
 
@@ -49,7 +49,7 @@ impl Each {
     }
 }
 
-/// Whether there would be items, if what is wrong were mended.
+/// Returns true if there would be items once the findings are fixed.
 fn may_have_items(node: &Node, findings: &Findings) -> bool {
     let is_list = matches!(node.kind, Kind::Sequence(_) | Kind::Mapping(_));
     let is_template =
@@ -72,14 +72,14 @@ impl Instances {
         &self.all
     }
 
-    /// Those of a restore.
+    /// Returns the instances of a restore.
     #[must_use]
     pub fn of(&self, restore: usize) -> &[Instance] {
         let range = self.of.get(restore).cloned();
         &self.all.as_slice()[range.unwrap_or_default()]
     }
 
-    /// Where those stand.
+    /// Returns the positions of a restore's instances.
     pub fn positions_of(&self, restore: usize) -> impl Iterator<Item = StepIndex> + use<> {
         let range = self.of.get(restore).cloned();
         range.unwrap_or_default().map(StepIndex::new)
@@ -98,7 +98,7 @@ impl Instances {
         self.index.get(name).copied()
     }
 
-    /// Whether the items of a restore's `for_each` are not known: one instance stands for all of them.
+    /// Returns true if the items of a restore's `for_each` are not known: one instance stands for all of them.
     #[must_use]
     pub fn is_unknown(&self, restore: usize) -> bool {
         self.of(restore)
@@ -181,7 +181,7 @@ impl Renderer {
         let scope = self.shared.plain();
         let mut pending = BTreeSet::new();
         let value = self.value(node, &scope, &mut pending, findings);
-        // What `for_each` cannot know is not defined where it is read; say why.
+        // Names that `for_each` cannot know are undefined there; say why.
         for finding in findings.iter_mut() {
             let later = ["source", "restores", "created"]
                 .iter()

@@ -1,4 +1,4 @@
-//! What is known besides the inputs: recovery points, and what restores have made.
+//! Facts that are known besides the inputs: recovery points, and what restores have made.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,28 +6,28 @@ use std::sync::Arc;
 use super::Resolved;
 use crate::ids::JobId;
 
-/// What a template may ask of the recovery point.
+/// Facts that a template may ask of the recovery point.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceFacts {
-    /// When the recovery point was made, RFC 3339.
+    /// Creation time of the recovery point, RFC 3339.
     pub created_at: String,
     /// The resource that was backed up.
     pub resource_arn: String,
     /// The size of the backup, bytes.
     pub size_bytes: i64,
-    /// What GetRecoveryPointRestoreMetadata returns.
+    /// Metadata that GetRecoveryPointRestoreMetadata returns.
     pub metadata: BTreeMap<String, String>,
     /// AWS's name of the type; absent where whoever recorded it did not say.
     pub resource_type: Option<String>,
-    /// When AWS Backup deletes it, RFC 3339; absent where it keeps it.
+    /// Time at which AWS Backup deletes it, RFC 3339; absent where it keeps it.
     pub expires_at: Option<String>,
     /// WARM, COLD or DELETED; AWS does not say it of every point.
     pub storage_class: Option<String>,
-    /// Whether other recovery points belong to it.
+    /// True if other recovery points belong to it.
     pub is_parent: bool,
 }
 
-/// What a completed restore left for the templates of those that need it.
+/// Result of a completed restore, for the templates of those that need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Created {
     /// The restore job.
@@ -43,6 +43,6 @@ pub struct Known {
     pub sources: BTreeMap<String, SourceFacts>,
     /// By the name of the restore; shared with every template that is being evaluated.
     pub created: Arc<BTreeMap<String, Created>>,
-    /// What selectors were resolved to, by the name of the restore.
+    /// Results of selectors, by the name of the restore.
     pub resolved: BTreeMap<String, Arc<Resolved>>,
 }

@@ -1,8 +1,8 @@
-//! What of Jinja a template may be written with: expressions and `{% if %}`. Nothing loops and nothing is given a name, so
-//! that a template uses each value as often as it is written there.
+//! Subset of Jinja that a template may be written in: expressions and `{% if %}`. Nothing loops and nothing is given a
+//! name, so that a template uses each value as often as it is written there.
 //!
-//! The engine counts no bytes: it repeats a text a hundred million times for one `*`, some of it while it compiles. What it
-//! must not be given is told by the words and signs, which are cut here as the engine cuts them.
+//! The engine counts no bytes: it repeats a text a hundred million times for one `*`, some of it while it compiles.
+//! Input that it must not be given is told by its words and signs, which are split here as the engine splits them.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ const MAX_SLICES: usize = 16;
 /// Words that are, or make, what is true or false.
 const TRUTHS: [&str; 7] = ["true", "True", "false", "False", "not", "in", "is"];
 
-/// What a template is written with.
+/// Features that a template uses.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Written {
     /// Operators that may copy all that they are given.
@@ -25,17 +25,17 @@ pub(super) struct Written {
     pub(super) computes: bool,
     /// `~` is in it.
     pub(super) joins: bool,
-    /// What is true or false may come of it without being looked up.
+    /// Truth values may come of it without being looked up.
     pub(super) decides: bool,
 }
 
-/// What went wrong with a template, in our words.
+/// Error in a template, in our words.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) rule: &'static Rule,
     pub(super) message: String,
     pub(super) help: String,
-    /// Where in the scalar's text; absent where it is about all of it.
+    /// Range in the scalar's text; absent where it is about all of it.
     pub(super) range: Option<Range<usize>>,
 }
 
@@ -142,7 +142,7 @@ impl Written {
     }
 }
 
-/// Where the next `{{`, `{%` or `{#` is.
+/// Finds the next `{{`, `{%` or `{#`.
 fn marker(text: &str, mut from: usize) -> Option<usize> {
     loop {
         let at = from + text[from..].find('{')?;
@@ -212,7 +212,7 @@ fn multiplies_numbers(tokens: &[(Token<'_>, Range<usize>)]) -> Result<(), Proble
     Ok(())
 }
 
-/// Whether the operand that these tokens begin with is a number.
+/// Returns true if the operand that these tokens begin with is a number.
 fn begins_with_number(tokens: &[(Token<'_>, Range<usize>)]) -> bool {
     let mut tokens = tokens.iter().map(|(token, _)| *token).peekable();
     while tokens.next_if_eq(&Token::Sign(b'-')).is_some() {}
@@ -288,7 +288,7 @@ mod tests {
 
     use super::check;
 
-    /// What would be seen in what comes out, if it got through.
+    /// Templates that would show in the output if they got through.
     const FORBIDDEN: [&str; 6] = [
         "{% set q = 'looped' %}{{ q | upper }}",
         "{% for w in ['r', 'r'] %}{{ w }}{% endfor %}",

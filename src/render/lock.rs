@@ -10,7 +10,7 @@ use super::{Resolved, Selector};
 use crate::diagnostic::{Finding, Findings, Position, Source, Span, Spanned, rule};
 use crate::parse::{Kind, LockEntry, LockFile, Node};
 
-/// What a lock file says, by restore.
+/// Contents of a lock file, by restore.
 #[derive(Clone, Debug)]
 pub struct Lock {
     /// Its text, for findings.
@@ -51,7 +51,7 @@ fn plan_of(file: &LockFile) -> String {
 /// An entry, and where it stands.
 #[derive(Clone, Debug)]
 pub struct Locked {
-    /// What the selector was resolved to.
+    /// Result of the selector.
     pub resolved: Arc<Resolved>,
     /// The place of its name.
     pub span: Span,

@@ -1,6 +1,6 @@
-//! What one template may compute. The engine's fuel counts steps; a step can be as large as its operands, so that the size of
-//! what a template takes out of its scope, and of what its filters and functions make, is counted as well. Operators put only
-//! that together, each as often as it is written.
+//! Budget of what one template may compute. The engine's fuel counts steps; a step can be as large as its operands, so
+//! the size of what a template takes out of its scope, and of what its filters and functions make, is counted as well.
+//! Operators only put that together, each as often as it is written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use super::scope::is_charged;
 
 /// Bytes that one template may build and walk through: eight times what a scalar may become.
 const BUDGET: usize = 2 << 20;
-/// What a value counts besides its text.
+/// Cost of a value besides its text.
 pub(super) const NODE: usize = 32;
 /// Lists and maps inside one another.
 const DEEPEST: usize = 32;
@@ -20,14 +20,14 @@ const DEEPEST: usize = 32;
 /// The words of an error that is about size, not about steps.
 pub(super) const TOO_LARGE: &str = "the template builds too much";
 
-/// What is left for the evaluation that is going on.
+/// Budget that is left for the current evaluation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Meter(Arc<EvaluationBudget>);
 
 #[derive(Debug, Default)]
 struct EvaluationBudget {
     left: AtomicUsize,
-    /// How often what is charged for may be copied.
+    /// Number of times that what is charged for may be copied.
     factor: AtomicUsize,
     is_spent: AtomicBool,
 }
@@ -41,7 +41,7 @@ impl Meter {
         self.0.is_spent.store(false, Ordering::Relaxed);
     }
 
-    /// Whether more was asked for than there was, by whoever could not say so.
+    /// Returns true if more was asked for than there was, by code that could not report it.
     pub(super) fn is_spent(&self) -> bool {
         self.0.is_spent.load(Ordering::Relaxed)
     }
@@ -83,7 +83,7 @@ impl Meter {
             ValueKind::Bytes => self.charge(value.as_bytes().map_or(0, <[u8]>::len)),
             ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => {
                 let is_map = value.kind() == ValueKind::Map;
-                // What cannot be walked through has no size.
+                // A value that cannot be walked through has no size.
                 for item in value.try_iter().into_iter().flatten() {
                     if is_map && let Ok(inner) = value.get_item(&item) {
                         self.weigh_at(&inner, depth + 1)?;

@@ -56,7 +56,7 @@ use template::Templates;
 /// One restore with its templates evaluated.
 #[derive(Debug)]
 pub struct Rendered {
-    /// Which of the document's restores this is of.
+    /// Index of its restore in the document.
     pub index: usize,
     /// Its name: with the key, where there is a `for_each`.
     pub name: Arc<str>,
@@ -66,24 +66,24 @@ pub struct Rendered {
     pub selector: Option<Selector>,
     /// The vault that the recovery point lies in, where that is known.
     pub vault: Option<Box<VaultName>>,
-    /// What the recovery point waits for.
+    /// Facts that the recovery point waits for.
     pub recovery_point_waits: BTreeSet<Fact>,
     /// The metadata in the plan's order.
     pub metadata: Vec<RenderedEntry>,
-    /// What is known later only, such as `restores.db.created.resource_arn` or `source.metadata`.
+    /// Facts that are known only later, such as `restores.db.created.resource_arn` or `source.metadata`.
     pub pending: BTreeSet<Fact>,
 }
 
 /// One metadata key with its value.
 #[derive(Debug)]
 pub struct RenderedEntry {
-    /// Which of the restore's metadata entries this is.
+    /// Index of this entry in the restore's metadata.
     pub index: usize,
     /// The value with its type.
     pub value: Value,
     /// The string that AWS is sent; absent where a finding says why.
     pub wire: Option<String>,
-    /// What `value` was made without, with placeholders in its stead.
+    /// Facts that `value` was made without, with placeholders in their stead.
     pub waits: BTreeSet<Fact>,
 }
 
@@ -93,14 +93,14 @@ pub struct Renderer {
     templates: Templates,
     shared: Shared,
     run_id: RunId,
-    /// As in the document.
+    /// Targets, as in the document.
     targets: Indexed<TargetIndex, Target>,
-    /// Whether a part of each depends on an input that has no value.
+    /// True for each target of which a part depends on an input that has no value.
     targets_pending: Vec<bool>,
     protect: Vec<Spanned<String>>,
     allow: Vec<Spanned<String>>,
     secrets: Secrets,
-    /// Whether something was made of a secret in what is being rendered.
+    /// Set once something was made of a secret in what is being rendered.
     changes_secret: AtomicBool,
     instances: Arc<Instances>,
     values: BTreeMap<String, Option<Value>>,
@@ -143,7 +143,7 @@ impl Renderer {
         renderer
     }
 
-    /// What is restored, one by one.
+    /// Returns what is restored, one by one.
     #[must_use]
     pub fn instances(&self) -> &Instances {
         &self.instances
@@ -179,13 +179,13 @@ impl Renderer {
         &self.run_id
     }
 
-    /// Where restores run, as in the document; parts that could not be rendered are empty. Never none.
+    /// Returns the targets, as in the document; parts that could not be rendered are empty. There is at least one.
     #[must_use]
     pub fn targets(&self) -> &Indexed<TargetIndex, Target> {
         &self.targets
     }
 
-    /// Whether a part of each target depends on an input that has no value.
+    /// Tells for each target whether a part of it depends on an input that has no value.
     #[must_use]
     pub fn targets_pending(&self) -> &[bool] {
         &self.targets_pending
@@ -199,13 +199,13 @@ impl Renderer {
         target.map_or(TargetIndex::FIRST, TargetIndex::new)
     }
 
-    /// What no request may write to, and nothing may delete; without what depends on an input that has no value.
+    /// Returns what no request may write to and nothing may delete, without what depends on an input that has no value.
     #[must_use]
     pub fn protect(&self) -> &[Spanned<String>] {
         &self.protect
     }
 
-    /// What requests may name; without what depends on an input that has no value.
+    /// Returns what requests may name, without what depends on an input that has no value.
     #[must_use]
     pub fn allow(&self) -> &[Spanned<String>] {
         &self.allow
@@ -233,7 +233,7 @@ impl Renderer {
         let mut vault = None;
         let mut recovery_point_waits = BTreeSet::new();
         let target = self.target_of(instance.restore);
-        // What says which recovery point it is cannot ask about it.
+        // Templates that choose the recovery point cannot ask about it.
         let scope = || self.shared.restore(instance, target, None, known);
         let recovery_point = match &restore.recovery_point {
             None => None,
@@ -327,7 +327,7 @@ impl Renderer {
             (_, None) => None,
             (Kind::Number(number), _) => Some(number.wire()),
             (_, Some(Value::Null)) => {
-                // Where nothing is written there is nothing to point at but the key.
+                // An empty value leaves nothing to point at but the key.
                 let span = entry.value.span;
                 let span = if span.start < span.end {
                     span

@@ -10,7 +10,7 @@ use minijinja::value::ValueKind;
 use super::builtins;
 use super::scope::Scope;
 
-/// What a scope has at its root, and the language has no other meaning for.
+/// Names at a scope's root for which the language has no other meaning.
 const ROOTS: [&str; 8] = [
     "each", "plan", "restore", "restores", "run", "source", "target", "vars",
 ];
@@ -18,7 +18,7 @@ const ROOTS: [&str; 8] = [
 /// A piece of a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum TextPart<'t> {
-    /// As it stands there.
+    /// Text as it stands there.
     Text(&'t str),
     /// Names with dots between them.
     Name(&'t str),
@@ -69,7 +69,7 @@ fn path(text: &str) -> Option<&str> {
     (is_root && names.all(is_name)).then_some(text)
 }
 
-/// What is at a path; `None` where there is nothing.
+/// Looks up the value at a path; `None` where there is none.
 pub(super) fn look_up(scope: &Scope, path: &str) -> Option<Value> {
     let mut value = scope.clone();
     for name in path.split('.') {

@@ -13,7 +13,7 @@ use super::scope::{Cell, PLACEHOLDER_ARN, PLACEHOLDER_JOB, Slot, join, known, na
 use crate::diagnostic::suggest;
 use crate::parse::{Document, Restore};
 
-/// What each restore may ask of others.
+/// Facts that each restore may ask of others.
 #[derive(Debug, Default)]
 pub(super) struct NeededRestores {
     plan: Arc<RestoreNames>,
@@ -26,7 +26,7 @@ pub(super) struct NeededRestores {
 struct RestoreNames {
     restores: HashMap<Arc<str>, usize>,
     instances: Arc<Instances>,
-    /// Those with a `for_each`.
+    /// Restores with a `for_each`.
     repeated: BTreeSet<usize>,
 }
 

@@ -26,7 +26,7 @@ pub(super) const PLACEHOLDER_ARN: &str =
 /// The same for a job.
 pub(super) const PLACEHOLDER_JOB: &str = "job-id";
 
-/// Whether a text was made with what stands for something that is not known yet.
+/// Returns true if a text was made with a placeholder for something that is not known yet.
 #[must_use]
 pub(crate) fn has_placeholder(text: &str) -> bool {
     text.contains("known-after-restore") || text.contains(PLACEHOLDER_JOB)
@@ -35,14 +35,14 @@ pub(crate) fn has_placeholder(text: &str) -> bool {
 /// Functions that templates may call.
 const FUNCTIONS: [&str; 2] = ["dict", "range"];
 
-/// What one evaluation came across.
+/// Observations of one evaluation.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// What is known later only.
+    /// Facts that are known only later.
     pub(super) pending: BTreeSet<Fact>,
-    /// Whether a secret was looked at.
+    /// Set once a secret was looked at.
     pub(super) secret: bool,
-    /// Whether `true` or `false` was looked at.
+    /// Set once `true` or `false` was looked at.
     pub(super) truth: bool,
     /// The first name that is not there: what to say, and what to write.
     pub(super) missing: Option<(String, String)>,
@@ -52,7 +52,7 @@ pub(super) struct Seen {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cell {
     seen: Arc<Mutex<Seen>>,
-    /// What the evaluation may still take.
+    /// Budget that the evaluation has left.
     pub(super) meter: Meter,
 }
 
@@ -209,7 +209,7 @@ pub(super) fn data(value: &serde_json::Value, cell: &Cell) -> Value {
     }
 }
 
-/// Whether a value charges whoever walks through it.
+/// Returns true if walking through a value is charged for.
 pub(super) fn is_charged(value: &Value) -> bool {
     value.downcast_object_ref::<Data>().is_some()
         || value.downcast_object_ref::<NameMap>().is_some()
@@ -236,7 +236,7 @@ pub(super) fn names(path: &str, slots: Slots, cell: &Cell) -> Value {
     })
 }
 
-/// What a template is evaluated in.
+/// Scope that a template is evaluated in.
 pub(super) type Scope = Value;
 
 /// The part of the scope that all restores share.
@@ -293,7 +293,7 @@ impl Shared {
             Slot::Known(names("target", slots, &self.cell))
         };
         self.targets = targets.iter().map(slot).collect();
-        // What belongs to no restore sees the plan's own target, or the only one there is.
+        // Templates of no restore see the plan's own target, or the only one there is.
         if let (Some(first), true) = (
             self.targets.first(),
             targets.len() == 1 || targets.iter().any(|target| target.name.is_none()),
@@ -449,7 +449,7 @@ fn source(point: PointArn<'_>, known_facts: &Known, cell: &Cell) -> Value {
     names("source", slots, cell)
 }
 
-/// What nobody has asked AWS about, or given: any key may be there.
+/// Stand-in for what nobody has asked AWS about, or given: any key may be there.
 #[derive(Debug)]
 struct Placeholder;
 

@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::shapes::{Folded, Shapes};
 use super::wire;
 
-/// What a secret is replaced by wherever it would show.
+/// Text that replaces a secret wherever it would show.
 pub const REDACTED: &str = "«redacted»";
 
-/// How often a secret may stand in JSON within JSON: in a list, in a map of metadata, in a report.
+/// Levels of JSON within JSON that a secret may be in: in a list, in a map of metadata, in a report.
 const ESCAPES: usize = 3;
 
 /// Bytes of what was made of a secret that are looked for inside sentences: what is shorter stands in words as well.
@@ -21,7 +21,7 @@ const QUOTED: usize = 4;
 /// Bytes of what is searched for shapes at once; what is longer is searched line by line.
 const SEARCHED: usize = 64 << 10;
 
-/// How much longer than a secret its shapes are: six times in `\u` escapes, and a little.
+/// Factor by which a secret's shapes are longer than it: six times in `\u` escapes, and a little.
 const LONGER: usize = 8;
 
 /// The secrets of a run; applied at every door that leads outside, except the request to AWS itself.
@@ -34,22 +34,22 @@ pub struct Secrets {
     made: Arc<Mutex<HashSet<String>>>,
 }
 
-/// What is looked for.
+/// Texts that are looked for.
 #[derive(Debug, Default)]
 struct Needles {
-    /// As they are, and escaped for JSON; longest first.
+    /// Secrets as they are, and escaped for JSON; longest first.
     exact: Vec<String>,
     shapes: Shapes,
 }
 
-/// What a text is, and so how much of it may be a part of a secret.
+/// Kind of a text, and so how much of it may be a part of a secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TextKind {
     /// A value of a request, which is made of a secret as a whole or holds one.
     Value,
     /// A name that AWS has given to something, such as an ARN: a value that was made of a secret may be within.
     Name,
-    /// What somebody says, who may quote what was made of a secret, and cut it.
+    /// Words of somebody who may quote what was made of a secret, and cut it.
     Sentence,
 }
 
@@ -94,7 +94,7 @@ impl Secrets {
         self
     }
 
-    /// Whether there is nothing to hide of what a plan holds.
+    /// Returns true if there is nothing to hide of what a plan holds.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.known.exact.is_empty() && self.lock().is_empty()
@@ -167,7 +167,7 @@ impl Secrets {
         replaced(text, &self.found(text, TextKind::Name))
     }
 
-    /// What is printed for people, of any length, with every secret replaced.
+    /// Returns a text for people, of any length, with every secret replaced.
     #[must_use]
     pub fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.is_empty() && self.own.exact.is_empty() {
@@ -176,7 +176,7 @@ impl Secrets {
         replaced(text, &self.found(text, TextKind::Name))
     }
 
-    /// Where secrets are in a text: apart from one another, in their order.
+    /// Finds the secrets in a text: apart from one another, in order.
     fn found(&self, text: &str, kind: TextKind) -> Vec<(usize, usize)> {
         let mut found = Vec::new();
         let all: &[&Needles] = match kind {
@@ -207,7 +207,7 @@ impl Secrets {
                 found.extend(hits.map(|(at, _)| (at, at + made.len())));
             }
         }
-        // What stands for a secret is none, whatever a secret looks like.
+        // The replacement of a secret is not a secret itself, whatever a secret looks like.
         let marks: Vec<usize> = text.match_indices(REDACTED).map(|(at, _)| at).collect();
         found.retain(|(from, to)| {
             let is_within = |at: &usize| *at <= *from && *to <= at + REDACTED.len();
@@ -388,7 +388,7 @@ mod tests {
         assert_eq!(sentence, "`«redacted»` is no name, and «redacted» neither");
     }
 
-    /// What AWS, a check or a shell can make of a secret, in a sentence around it.
+    /// Shapes that AWS, a check or a shell can give a secret, in a sentence around it.
     #[test]
     fn reliability_r5_22_a_secret_is_found_in_every_shape() {
         const SECRET: &str = "hünter2/<&\"x'>+%y";
@@ -441,7 +441,7 @@ mod tests {
             apart(&bytes_of(SECRET, &|byte| format!("{byte:02x}, 0x"))),
             each(&|c| bytes(c, &|byte| format!("\\{byte:03o}"))),
             each(&|c| bytes(c, &|byte| format!("\\x{byte:02x}"))),
-            // As git and ls quote names.
+            // Names as git and ls quote them.
             SECRET.replace('ü', "\\303\\274"),
         ];
         use base64::Engine as _;

@@ -15,7 +15,7 @@ use crate::diagnostic::{Finding, Findings, Rule, rule, suggest};
 use crate::ids::AccountId;
 use crate::parse::{self, Node};
 
-/// What a recovery point has to be like.
+/// Criteria that a recovery point has to meet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Selector {
@@ -28,7 +28,7 @@ pub struct Selector {
     /// The ARN of what was backed up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
-    /// Which of several.
+    /// Choice among several.
     #[serde(default)]
     pub pick: Pick,
     /// Made before this time.
@@ -80,7 +80,7 @@ impl VaultName {
     }
 }
 
-/// Which of several recovery points.
+/// Choice among several recovery points.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -106,22 +106,22 @@ impl Pick {
 /// The recovery point that a selector was resolved to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolved {
-    /// What was asked for.
+    /// Selector that was resolved.
     pub selector: Selector,
     /// The ARN of the recovery point.
     pub recovery_point: String,
     /// The vault that it lies in.
     pub vault: String,
-    /// When it was made.
+    /// Creation time of the recovery point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// The size of the backup, bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<i64>,
-    /// When AWS Backup will delete it.
+    /// Time at which AWS Backup will delete it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// When it was looked up for a lock file; none where the run has looked it up itself.
+    /// Time of the lookup for a lock file; none where the run has looked it up itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_at: Option<Timestamp>,
     /// The lock file that names it; none where the run has looked it up itself.
@@ -439,7 +439,7 @@ impl Renderer {
         }
     }
 
-    /// What a selector asks for is recorded and shown, and compared with what was asked before.
+    /// Refuses a secret: what a selector asks for is recorded and shown, and compared with what was asked before.
     fn is_open(&self, node: &Node, text: &str, findings: &mut Findings) {
         if self.secrets().redact(text) != text {
             self.wrong(

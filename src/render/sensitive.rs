@@ -36,7 +36,7 @@ static SHAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// Whether a value under this key looks like a secret.
+/// Returns true if a value under this key looks like a secret.
 #[must_use]
 pub fn is_sensitive(key: &str, value: &str) -> bool {
     let folded: String = key
@@ -48,7 +48,7 @@ pub fn is_sensitive(key: &str, value: &str) -> bool {
     (named && !refers(&folded, value)) || has_shape(value)
 }
 
-/// Whether a value says where a secret is, or whether there is one, and not what it is.
+/// Returns true if a value says where a secret is, or whether there is one, and not what it is.
 fn refers(folded: &str, value: &str) -> bool {
     let value = value.trim();
     value.is_empty()

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 /// Characters of a folded secret that is looked for: shorter ones would be found everywhere, and are looked for as they
 /// are.
 const SHORTEST: usize = 4;
-/// How often a text may be escaped.
+/// Number of times that a text may be escaped.
 const LAYERS: usize = 4;
 /// Characters of the beginning of a secret that are one where a text is cut behind them.
 const CUT: usize = 8;
@@ -21,7 +21,7 @@ const LINE: usize = 12;
 
 /// A text without what other programs do to it, and where each byte of it came from.
 pub(super) struct Folded {
-    /// As it is, but for escapes and separators.
+    /// Text as it is, but for escapes and separators.
     text: String,
     /// The same in one case.
     lower: String,
@@ -138,7 +138,7 @@ impl Shapes {
         self.folded.is_empty()
     }
 
-    /// Where a text shows one of them.
+    /// Finds the places where a text shows one of them.
     pub(super) fn find(&self, text: &str, folded: &Folded, found: &mut Vec<(usize, usize)>) {
         for needle in &self.folded {
             for (at, _) in folded.lower.match_indices(needle.as_str()) {
@@ -155,7 +155,7 @@ impl Shapes {
         for needle in &self.encoded {
             for (at, _) in folded.text.match_indices(needle.as_str()) {
                 let (from, to) = range(&folded.places, at, needle.len());
-                // What surrounds it is of the same code, and tells its first and last letters.
+                // Characters around it belong to the same encoding, and tell its first and last letters.
                 let is_code = |c: char| c.is_ascii_alphanumeric() || "+/-_".contains(c);
                 let before = text[..from].chars().rev().take_while(|c| is_code(*c));
                 let before = before.count();
@@ -166,7 +166,7 @@ impl Shapes {
         }
     }
 
-    /// Where a text that somebody has cut ends, or goes on, within one of them.
+    /// Finds the places where a text that somebody has cut ends, or resumes, within one of them.
     pub(super) fn find_cut(&self, text: &str, folded: &Folded, found: &mut Vec<(usize, usize)>) {
         let closes = |c: char| matches!(c, '.' | '…' | '"' | '\'' | '`' | ')' | ']' | '}');
         let ellipses = || text.match_indices("...").chain(text.match_indices('…'));
@@ -242,12 +242,12 @@ fn byte_by_byte(folded: &Folded) -> Option<(String, Vec<(u32, u32)>)> {
     Some((digits, places))
 }
 
-/// How many characters of a secret are a part of it that tells something.
+/// Returns the fewest characters of a secret that tell something of it.
 fn least(needle: &str) -> usize {
     (needle.chars().count() / 2).clamp(SHORTEST, CUT)
 }
 
-/// Where characters begin, but the first.
+/// Returns the positions of characters, except the first.
 fn boundaries(text: &str) -> Vec<usize> {
     text.char_indices().map(|(at, _)| at).skip(1).collect()
 }

@@ -1,4 +1,4 @@
-//! Where restores run, what nothing may write to, and what may be restored into: what everybody sees before anything starts.
+//! Targets of restores, what nothing may write to, what may be restored into: all shown before anything starts.
 
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ impl Renderer {
         self.shared.set_targets(&self.targets, &self.secrets);
     }
 
-    /// What everybody is shown before anything starts, and what every ARN and every record names, cannot be a secret.
+    /// Refuses a secret in what is shown before anything starts, and in what every ARN and every record names.
     fn is_shown(&self, node: &Node, what: &str, text: &str, findings: &mut Findings) {
         if self.secrets.redact(text) != text {
             findings.push(
@@ -139,7 +139,7 @@ impl Renderer {
         }
     }
 
-    /// What stands for a secret is never sent.
+    /// Refuses the replacement of a secret, which is never sent.
     pub(super) fn is_no_mark(
         &self,
         span: Span,

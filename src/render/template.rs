@@ -23,20 +23,20 @@ const FUEL: u64 = 20_000;
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html>).
 const MAX_OUTPUT: usize = 256 * 1024;
 
-/// Whether a scalar is evaluated at all.
+/// Returns true if a scalar is evaluated at all.
 pub(super) fn is_template(text: &str) -> bool {
     // Most texts of a plan have no brace at all, which a search for one byte tells soonest.
     text.contains('{') && ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 
-/// What an engine says went wrong, and where in the scalar's text.
+/// Error of an engine, and its range in the scalar's text.
 type Failed = (Error, Option<Range<usize>>);
 
-/// What came of a scalar.
+/// Result of evaluating a scalar.
 pub(super) struct Evaluated {
     pub(super) value: serde_json::Value,
     pub(super) pending: BTreeSet<Fact>,
-    /// Whether something was made of a secret: it may not be found in it as it was.
+    /// True if something was made of a secret: the secret may not be found in it as it was.
     pub(super) changes_secret: bool,
 }
 
@@ -145,8 +145,8 @@ impl Templates {
         })
     }
 
-    /// What comes of a text that only names things, most of a plan: there is nothing to compile. `None` where it does
-    /// more, or where anything about it would have to be told: then the engine says what.
+    /// Evaluates a text that only names things, as most of a plan does: there is nothing to compile. `None` where it
+    /// does more, or where anything about it would have to be reported: then the engine says what.
     fn names(&self, text: &str, scope: &Scope) -> Option<serde_json::Value> {
         let value = plain::parts(text).and_then(|parts| match parts.as_slice() {
             [plain::TextPart::Name(path)] => {
@@ -175,7 +175,7 @@ impl Templates {
         value
     }
 
-    /// What the engine makes of a text.
+    /// Evaluates a text with the engine.
     fn engine(
         &self,
         text: &str,
@@ -183,7 +183,7 @@ impl Templates {
         written: &Written,
     ) -> Result<serde_json::Value, Failed> {
         self.cell.meter.refill(written.copies);
-        // What is written out is computed while the engine compiles.
+        // Literals are computed while the engine compiles.
         self.cell
             .meter
             .charge(text.len())
@@ -220,11 +220,11 @@ impl Templates {
         let inner = inner.strip_suffix('-').unwrap_or(inner);
         let inner = inner.trim();
         let shift = inner.as_ptr() as usize - text.as_ptr() as usize;
-        // What is none, or more than one, is compiled as a template, which says so with its place.
+        // Text with no expression, or several, is compiled as a template, which reports it with its place.
         let compiled = self.environment.compile_expression(inner).ok()?;
         let value = compiled.eval(scope.clone());
         Some(value.and_then(|value| self.typed(&value)).map_err(|err| {
-            // What has no place of its own is about all of the expression.
+            // An error without a place of its own is about all of the expression.
             let range = err.range().unwrap_or(0..inner.len());
             (err, Some(range.start + shift..range.end + shift))
         }))
@@ -262,7 +262,7 @@ fn size(value: &serde_json::Value) -> usize {
     }
 }
 
-/// What an error of the template engine means to who writes the template.
+/// Explains an error of the template engine to the author of the template.
 fn problem(err: &Error, range: Option<Range<usize>>, missing: Option<(String, String)>) -> Problem {
     let detail = || {
         err.detail()

@@ -1,4 +1,4 @@
-//! Which variables the templates of a plan use.
+//! Variables that the templates of a plan use.
 
 use std::collections::BTreeSet;
 
@@ -56,7 +56,7 @@ fn is_of_a_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// What stands between the braces of templates.
+/// Returns the texts between the braces of templates.
 fn templates(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

@@ -14,13 +14,13 @@ use crate::diagnostic::{Finding, Findings, Position, Severity, Source, Span, rul
 use crate::parse::{Document, FileValues, Kind, Node, OF_VARIABLE, Variable, VariableKind};
 use hiding::{can_be_hidden, hide, is_no_mark};
 
-/// What a declared input without a value means.
+/// Meaning of a declared input without a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Missing {
     /// An error: a request is about to be shown or sent.
     #[default]
     Refused,
-    /// What depends on it is pending and said to be unchecked.
+    /// Pending: anything that depends on it is said to be unchecked.
     Pending,
 }
 
@@ -35,13 +35,13 @@ pub struct Inputs {
     pub command_line: Vec<(String, String)>,
     /// redrill's own credentials: no variables, and hidden wherever they would show.
     pub own_credentials: Vec<String>,
-    /// What a missing value means.
+    /// Meaning of a missing value.
     pub missing: Missing,
-    /// Whether secrets are left out, whatever value they have: what is made of one is pending.
+    /// True if secrets are left out, whatever value they have: anything made of one is pending.
     pub withholds_secrets: bool,
 }
 
-/// What stands for a secret that is left out. The quotes show how deep in JSON a value has it.
+/// Returns the placeholder of a secret that is left out. The quotes show how deep in JSON a value has it.
 #[must_use]
 pub fn withheld(name: &str) -> String {
     format!("\"@secret:{name}@\"")
@@ -69,7 +69,7 @@ struct InputValue {
     span: Span,
 }
 
-/// What has become of the inputs.
+/// Result of resolving the inputs.
 pub(super) struct ResolvedInputs {
     pub(super) slots: Slots,
     pub(super) secrets: Secrets,
@@ -269,7 +269,7 @@ fn plain(node: &Node, source: &Arc<Source>, findings: &mut Findings) -> Option<s
     })
 }
 
-/// What a file gives for secrets is not shown, nor what it gives for names that are not declared: a misspelt secret is one.
+/// Hides what a file gives for secrets, and for names that are not declared: a misspelt secret is one.
 fn hide_values(document: &Document, inputs: &Inputs) {
     let is_open = |name: &str| {
         let mut declared = document.vars.iter();

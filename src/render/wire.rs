@@ -16,7 +16,7 @@ pub fn wire(value: &Value) -> String {
     }
 }
 
-/// What a value is, for a sentence.
+/// Describes a value, for a sentence.
 pub(super) fn describe(value: &Value) -> &'static str {
     match value {
         Value::Null => "nothing",

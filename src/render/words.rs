@@ -16,7 +16,7 @@ use crate::parse::{Check, Kind, Point};
 pub struct Words {
     /// In their order.
     pub words: Vec<String>,
-    /// What is known later only.
+    /// Facts that are known only later.
     pub pending: BTreeSet<Fact>,
 }
 

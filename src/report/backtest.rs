@@ -1,4 +1,4 @@
-//! How often forecasts were right, for people and for machines.
+//! Accuracy of past forecasts, for people and for machines.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What a cleanup would do, for the eye.
+//! Preview of a cleanup, for people.
 
 use std::fmt::Write as _;
 

@@ -11,7 +11,7 @@ use super::signed;
 use crate::diagnostic::duration;
 use crate::ids::RunId;
 
-/// How a run differs from another.
+/// Differences of a run from another.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// The other run.
@@ -19,17 +19,17 @@ pub struct Comparison {
     /// This run.
     #[serde(skip)]
     pub now: RunId,
-    /// What that came to.
+    /// Outcome of that run.
     pub verdict: Verdict,
-    /// How long that took, seconds.
+    /// Duration of that run, seconds.
     pub seconds: Option<i64>,
-    /// How much longer this one took, seconds.
+    /// Additional time that this run took, seconds.
     pub longer_seconds: Option<i64>,
     /// In this run's order; then those that only the other has.
     pub restores: Vec<Difference>,
 }
 
-/// How a restore differs.
+/// Differences of a restore.
 #[derive(Clone, Debug, Serialize)]
 pub struct Difference {
     /// Its name.
@@ -38,11 +38,11 @@ pub struct Difference {
     pub before: Option<&'static str>,
     /// Its status in this run; absent where this does not have it.
     pub now: Option<&'static str>,
-    /// How long it took there, from its job's creation until it was good, seconds.
+    /// Time that it took there, from its job's creation until it was good, seconds.
     pub before_seconds: Option<i64>,
-    /// How long it took here.
+    /// Time that it took here.
     pub now_seconds: Option<i64>,
-    /// How much longer it took here.
+    /// Additional time that it took here.
     pub longer_seconds: Option<i64>,
 }
 
@@ -96,7 +96,7 @@ pub fn compare(report: &RunReport, other: &RunReport) -> Comparison {
 }
 
 impl Comparison {
-    /// What the cells of a difference are: both runs by their ids.
+    /// Headings for the cells of a difference: both runs by their ids.
     #[must_use]
     pub fn headings(&self) -> [&str; 5] {
         [

@@ -11,7 +11,7 @@ use crate::rules::{Rules, example, expected, written};
 /// Longer lines are broken.
 const WIDTH: usize = 80;
 
-/// What a page is about.
+/// Subject of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
     resource_type: String,
@@ -41,7 +41,7 @@ pub fn topic(rules: &Rules, name: &str) -> Option<Topic> {
     })
 }
 
-/// What one may ask about, for a name that [`topic`] does not find.
+/// Lists what one may ask about, for a name that [`topic`] does not find.
 #[must_use]
 pub fn topics(rules: &Rules, name: &str) -> Vec<String> {
     let of_type = rules.types().find_map(|title| {
@@ -225,7 +225,7 @@ fn rules_of<'a>(schema: &'a Value, key: Option<&str>) -> Vec<&'a Value> {
         .collect()
 }
 
-/// Whether a rule names a key, in its notes or in what has to hold.
+/// Returns true if a rule names a key, in its notes or in what has to hold.
 fn speaks_of(rule: &Value, key: &str) -> bool {
     match rule {
         Value::Array(items) => items.iter().any(|item| speaks_of(item, key)),

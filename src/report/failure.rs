@@ -1,10 +1,10 @@
-//! What the message of a failed job means, where that is known.
+//! Meaning of the message of a failed job, if known.
 
 use crate::backup::denied_action;
 use crate::permissions::{key_statements, role_statements};
 use crate::rules::RestoreFailure;
 
-/// What is wrong and what to do, in a line; none of a message that nobody has recorded.
+/// Explains in a line what is wrong and what to do; `None` for a message that nobody has recorded.
 pub(super) fn meaning(message: &str, resource_type: &str) -> Option<String> {
     let action = denied_action(message);
     let mut known = RestoreFailure::of(resource_type);
@@ -39,7 +39,7 @@ pub(super) fn meaning(message: &str, resource_type: &str) -> Option<String> {
     }
 }
 
-/// Whether a message has the parts of another, in order; `…` stands for anything.
+/// Returns true if a message has the parts of another, in order; `…` stands for anything.
 fn says(form: &str, message: &str) -> bool {
     let mut rest = message;
     form.split('…')

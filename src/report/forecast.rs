@@ -15,7 +15,7 @@ use crate::forecast::{
 
 /// Restores that are listed; the rest is a count.
 const LISTED: usize = 15;
-/// What a bar of a distribution looks like, the lowest first.
+/// Characters for the bars of a distribution, the lowest first.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// A forecast, with what is needed to tell of it.
@@ -26,9 +26,9 @@ pub struct ForecastReport<'a> {
     pub plan: &'a str,
     /// The run id.
     pub run_id: &'a str,
-    /// What was found.
+    /// Forecast of the run.
     pub forecast: &'a RunForecast,
-    /// How good forecasts were here, where that was asked.
+    /// Accuracy of past forecasts here, if that was asked.
     pub record: Option<&'a Backtest>,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn limit_words(of: &LimitForecast) -> String {
     }
 }
 
-/// What a type's numbers rest on, in words.
+/// Describes the basis of a type's numbers.
 pub(super) fn basis_words(of: &BasisForecast) -> String {
     match of.from {
         Basis::History if of.samples == 1 => "history: 1 restore".to_owned(),
@@ -115,7 +115,7 @@ pub fn forecast_line(forecast: &RunForecast) -> String {
     line
 }
 
-/// What it rests on in a few words.
+/// Describes the basis of a forecast in a few words.
 fn rests_on(forecast: &RunForecast) -> String {
     let known = forecast.basis.iter().filter(|of| of.from == Basis::History);
     match (known.count(), forecast.basis.len()) {
@@ -128,7 +128,7 @@ fn rests_on(forecast: &RunForecast) -> String {
     }
 }
 
-/// What the backtest says of how far to trust it.
+/// Tells how far to trust the forecast, by the backtest.
 pub(super) fn trust(record: &Backtest) -> String {
     let of = &record.makespan;
     if of.count == 0 {
@@ -250,7 +250,7 @@ fn picture(forecast: &RunForecast) -> String {
     )
 }
 
-/// Those that decide first, then those that are back last.
+/// Sorts those that decide first, then those that are restored last.
 pub(super) fn by_weight(forecast: &RunForecast) -> Vec<&RestoreForecast> {
     let mut all: Vec<&RestoreForecast> = forecast.restores.iter().collect();
     all.sort_by(|a, b| {

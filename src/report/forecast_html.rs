@@ -20,7 +20,7 @@ const SHOWN: usize = 200;
 const WIDE: f64 = 1000.0;
 const HIGH: f64 = 260.0;
 
-/// As HTML.
+/// Renders the forecast as HTML.
 #[must_use]
 pub fn forecast_html(report: &ForecastReport<'_>) -> String {
     let mut environment = Environment::new();
@@ -105,7 +105,7 @@ fn page(report: &ForecastReport<'_>) -> Value {
     })
 }
 
-/// How many restores are back over time, as a line with a band around it.
+/// Draws how many restores are back over time, as a line with a band around it.
 fn fan(forecast: &RunForecast) -> Option<Value> {
     let last = forecast.back.last()?.0.max(1.0);
     let all = forecast.restores.len().max(1) as f64;

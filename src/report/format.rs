@@ -11,7 +11,7 @@ use crate::diagnostic::Safe;
 pub enum Format {
     /// `redrill.run/v1`.
     Json,
-    /// What CI systems read.
+    /// Format for CI systems.
     Junit,
     /// One page for people.
     Html,
@@ -46,7 +46,7 @@ impl Format {
         FORMATS.iter().map(|(_, name, _)| *name)
     }
 
-    /// Whether a text begins as a report of redrill does, in any of the formats and of any version.
+    /// Returns true if a text begins as a report of redrill does, in any of the formats and of any version.
     #[must_use]
     pub fn wrote(head: &str) -> bool {
         let first = head.lines().next().unwrap_or_default();
@@ -94,7 +94,7 @@ impl FromStr for Format {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // As its files are called.
+        // Markdown files end in `md`.
         let name = if text == "md" { "markdown" } else { text };
         FORMATS
             .iter()

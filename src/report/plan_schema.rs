@@ -52,7 +52,7 @@ pub fn plan_schema(rules: &Rules) -> String {
     pretty(&plan)
 }
 
-/// What a key of the plan means, wherever it may stand; none where there is no such key.
+/// Explains a key of the plan, at every place where it may appear; `None` if there is no such key.
 #[must_use]
 pub fn explain_plan_key(key: &str) -> Option<String> {
     let plan: Value = serde_yaml::from_str(PLAN).unwrap_or_default();
@@ -85,7 +85,7 @@ pub fn plan_keys() -> Vec<String> {
     keys
 }
 
-/// Where keys stand, and those that stand there.
+/// Lists the places that have keys, each with its keys.
 fn places(plan: &Value) -> Vec<(String, Map<String, Value>)> {
     let keys = |of: &Value| of["properties"].as_object().cloned().unwrap_or_default();
     let mut all = vec![("the plan".to_owned(), keys(plan))];
@@ -169,7 +169,7 @@ fn key_schema(of: &Value, page: &Value) -> Value {
     value
 }
 
-/// What may stand at a place: the typed value, the string that AWS is sent, or a template.
+/// Builds the schema for the values at a place: the typed value, the string that AWS is sent, or a template.
 fn value_schema(of: &Value) -> Value {
     let refused = of["x-redrill"]["severity"] != "warning";
     let typed = |members: &[&str]| {

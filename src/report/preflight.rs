@@ -1,4 +1,4 @@
-//! What stands in the way of a plan: for people, for machines and for a pull request.
+//! Obstacles to a plan: for people, for machines and for a pull request.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ const NAMED: usize = 3;
 /// Lines of one check that are written out; the rest is a count.
 const SHOWN: usize = 10;
 
-/// What was checked, with what is needed to tell of it.
+/// Results of preflight, with what is needed to report them.
 pub struct PreflightReport<'a> {
     /// The plan file, as it was typed.
     pub file: &'a str,
@@ -26,9 +26,9 @@ pub struct PreflightReport<'a> {
     pub plan: &'a Plan,
     /// The worst first.
     pub checks: &'a [PreflightCheck],
-    /// What no report shows.
+    /// Secrets that no report shows.
     pub secrets: &'a Secrets,
-    /// Whether passes are listed as well.
+    /// True if passes are listed as well.
     pub verbose: bool,
 }
 
@@ -40,7 +40,7 @@ impl PreflightReport<'_> {
             .count()
     }
 
-    /// Where a check is about: the target, where the plan has several.
+    /// Returns the target that a check is about, if the plan has several.
     pub(super) fn place(&self, check: &PreflightCheck) -> Option<String> {
         let target = &self.plan.targets[check.target?];
         let place = match &target.name {
@@ -67,7 +67,7 @@ impl PreflightReport<'_> {
     }
 }
 
-/// Where it is in the plan, and which restores are concerned.
+/// Names the restores that are concerned, and the place in the plan.
 fn concerned(file: &str, restores: &[ConcernedRestore]) -> Option<String> {
     let first = restores.first()?;
     let names: Vec<&str> = restores.iter().take(NAMED).map(|of| &*of.restore).collect();

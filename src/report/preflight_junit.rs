@@ -1,4 +1,4 @@
-//! What stands in the way of a plan, for CI systems: a suite for each kind of check, a case for each thing that was looked at.
+//! Obstacles to a plan, for CI systems: a suite for each kind of check, a case for each thing that was looked at.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -6,7 +6,7 @@ use super::preflight::PreflightReport;
 use crate::diagnostic::{visible, visible_lines};
 use crate::preflight::{CheckId, PreflightCheck, PreflightVerdict};
 
-/// As JUnit XML. What is unknown or a warning is skipped: it fails nothing.
+/// Renders the report as JUnit XML. A case that is unknown or a warning is skipped: it fails nothing.
 #[must_use]
 pub fn preflight_junit(report: &PreflightReport<'_>) -> String {
     let mut junit = Report::new(format!("{} preflight", report.plan.name));

@@ -16,12 +16,12 @@ use crate::ids::RunId;
 use crate::render::Target;
 use crate::state::{Event, Goals, Outline, Recorded, incomplete};
 
-/// What the events of a run have come to so far. Events are folded in one by one and not kept: a large run has
-/// hundreds of thousands.
+/// State of a run, from its events so far. Events are folded in one by one and not kept: a large run has hundreds of
+/// thousands.
 #[derive(Debug, Default)]
 pub struct Record {
     start: Option<Timestamp>,
-    /// When something was last heard of it.
+    /// Time of the last event.
     last: Option<Timestamp>,
     /// By how much AWS's clock was ahead when that was last recorded.
     ahead: Option<i64>,
@@ -32,9 +32,9 @@ pub struct Record {
     /// The plan as the last runner took it up.
     outline: Arc<Outline>,
     runners: Vec<Runner>,
-    /// As they were first heard of.
+    /// Restores, ordered as they were first heard of.
     restores: Vec<RestoreReport>,
-    /// Where in them a restore is.
+    /// Index of each restore in `restores`.
     by_name: HashMap<String, usize>,
     checks: Vec<CheckReport>,
     cutover: Vec<CheckReport>,
@@ -176,7 +176,7 @@ pub fn run_report(plan: &str, run_id: &RunId, mut record: Record) -> RunReport {
     let is_rehearsal = origins.any(|origin| origin.rehearsal);
     let names = outline.restores.iter().enumerate();
     let places: HashMap<&str, usize> = names.map(|(at, of)| (of.name.as_str(), at)).collect();
-    // What was started by this run, and has since been removed from the plan, comes last: it happened.
+    // Restores that were started by this run, and have since been removed from the plan, come last: they happened.
     let place = |of: &RestoreReport| {
         places
             .get(of.restore.as_str())
@@ -334,7 +334,7 @@ fn verdict(report: &RunReport, all_good: bool) -> Verdict {
         .iter()
         .any(|restore| restore.status.is_bad() || !restore.second_jobs.is_empty());
     let checks_bad = report.checks.iter().any(is_bad);
-    // What belongs to the whole is due once all restores are good; and a cutover that has stopped has ended.
+    // Checks of the whole run are due once all restores are good; and a cutover that has stopped has ended.
     let checks_open = nothing_bad && report.checks.iter().any(is_open);
     let cutover_open =
         all_good && !report.cutover.iter().any(is_bad) && report.cutover.iter().any(is_open);
@@ -353,7 +353,7 @@ fn verdict(report: &RunReport, all_good: bool) -> Verdict {
     }
 }
 
-/// Says which objectives were missed, or cannot be met any more after so many seconds.
+/// Names the objectives that were missed, or cannot be met any more after so many seconds.
 fn name_missed(
     what: &str,
     objectives: &ObjectivesReport,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::plan::{Plan, Request};
 use crate::render::{Fact, Secrets, Target};
 
-/// How requests are written.
+/// Format in which requests are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestFormat {
     /// One JSON object a line, with the restore's name, target, and what is pending.

@@ -1,4 +1,4 @@
-//! What a run has come to: the values that every format is made from.
+//! Outcome of a run: the values that every format is made from.
 
 pub(super) mod notices;
 pub(super) mod record_restore;
@@ -16,9 +16,9 @@ use crate::render::Target;
 use crate::state::{Goals, Origin};
 use notices::Notice;
 
-/// What RTO means here; printed wherever the number is.
+/// Meaning of RTO here; printed wherever the number is.
 pub(super) const RTO: &str = "from the start of the run, as the journal recorded it, until the last check passed; without checks, until AWS's end of the job";
-/// What RPO means here; printed wherever the number is.
+/// Meaning of RPO here; printed wherever the number is.
 pub(super) const RPO: &str = "from the creation of the recovery point, by AWS, to the start of the run, as the journal recorded it";
 
 /// `redrill.run/v1`.
@@ -29,24 +29,24 @@ pub struct RunReport {
     pub plan: String,
     /// The run id.
     pub run_id: RunId,
-    /// What has to be known before anything else.
+    /// Facts to know before anything else.
     pub notices: Vec<Notice>,
-    /// What the plan is for.
+    /// Purpose of the plan.
     pub description: Option<String>,
     /// The endpoint that it belongs to; absent where an earlier version did not record it.
     pub world: Option<Endpoint>,
-    /// When the run was opened.
+    /// Time at which the run was opened.
     pub start: Option<Timestamp>,
-    /// When its last restore, check or step of the cutover ended; absent while it is unfinished.
+    /// Time at which its last restore, check or step of the cutover ended; absent while it is unfinished.
     pub end: Option<Timestamp>,
-    /// What it has come to.
+    /// Outcome of the run.
     pub verdict: Verdict,
-    /// What it had come to before what it made was deleted.
+    /// Outcome of the run before what it made was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict_before_cleanup: Option<Verdict>,
     /// Objectives that were missed, in words.
     pub missed: Vec<String>,
-    /// What the whole run had to meet, and what it did.
+    /// Objectives of the whole run, and what it reached.
     pub objectives: ObjectivesReport,
     /// In the plan's order.
     pub restores: Vec<RestoreReport>,
@@ -54,13 +54,13 @@ pub struct RunReport {
     pub checks: Vec<CheckReport>,
     /// The steps of the cutover, where it was asked for.
     pub cutover: Vec<CheckReport>,
-    /// How long the cutover took, seconds.
+    /// Duration of the cutover, seconds.
     pub cutover_seconds: Option<i64>,
     /// The restores that determined when the run ended, first to last.
     pub critical_path: Vec<String>,
-    /// Where it ran; the first, where the plan has several.
+    /// Target that it ran in; the first, if the plan has several.
     pub target: Option<Target>,
-    /// Where it ran: every account and Region.
+    /// Every account and Region that it ran in.
     pub targets: Vec<Target>,
     /// The plan file as it was typed.
     pub file: Option<String>,
@@ -68,12 +68,12 @@ pub struct RunReport {
     pub runners: Vec<Runner>,
     /// Calls to AWS by operation, of every runner that said so before it left.
     pub api_calls: BTreeMap<String, u64>,
-    /// How it differs from another run.
+    /// Differences from another run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compared: Option<Comparison>,
 }
 
-/// Who worked on a run.
+/// Process that worked on a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Runner {
     /// Since when.
@@ -97,18 +97,18 @@ pub struct ObjectivesReport {
 /// One objective.
 #[derive(Clone, Debug, Serialize)]
 pub struct Objective {
-    /// What was wanted, seconds.
+    /// Goal, seconds.
     pub wanted_seconds: i64,
-    /// What was reached, seconds; absent where it was not, or is not known.
+    /// Result, seconds; absent if it was not reached, or is not known.
     pub seconds: Option<i64>,
-    /// Whether it was met; absent where that is not known. What was not reached in time is missed.
+    /// True if it was met; absent if that is not known. An objective that was not reached in time is missed.
     pub met: Option<bool>,
-    /// What the number means.
+    /// Meaning of the number.
     pub definition: &'static str,
 }
 
 impl Objective {
-    /// What became of it; while something is still to come, what was not reached yet may be.
+    /// Describes the result; while something is still to come, an objective that was not reached yet may be.
     pub(super) fn words(&self, is_open: bool) -> &'static str {
         match (self.met, self.seconds) {
             (Some(true), _) => "met",
@@ -121,8 +121,9 @@ impl Objective {
 }
 
 impl ObjectivesReport {
-    /// Where the RTO was not reached, `waited` says for how long the run has gone on: it is missed once its time is over.
-    /// The age of a recovery point, `rpo`, can be too much before anything is back; it is enough only of what `is_good`.
+    /// Compares goals with results. Until the RTO is reached, `waited` says for how long the run has gone on: it is
+    /// missed once its time has passed. The age of a recovery point, `rpo`, can be too much before anything is
+    /// restored; it is enough only for what `is_good`.
     pub(super) fn new(
         goals: &Goals,
         rto: Option<i64>,
@@ -152,7 +153,7 @@ impl ObjectivesReport {
     }
 }
 
-/// What a run has come to.
+/// Outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -164,7 +165,7 @@ pub enum Verdict {
     Failed,
     /// Something still runs, or was not started.
     Unfinished,
-    /// What was back is deleted, or a part of it.
+    /// Restored resources are deleted, or a part of them.
     CleanedUp,
 }
 
@@ -192,12 +193,12 @@ pub struct RestoreReport {
     pub resource_type: String,
     /// The restores it waited for.
     pub needs: Vec<String>,
-    /// Where it runs, where the plan has several targets.
+    /// Target that it runs in, if the plan has several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Box<Target>>,
-    /// How far it is.
+    /// Progress of the restore.
     pub status: RunStatus,
-    /// How far it was before what it made was deleted.
+    /// Progress of the restore before what it made was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_before_cleanup: Option<RunStatus>,
     /// The restore job of the latest attempt.
@@ -208,25 +209,25 @@ pub struct RestoreReport {
     pub request_sha256: Option<RequestDigest>,
     /// The recovery point of its request.
     pub recovery_point_arn: Option<String>,
-    /// How often it was sent on purpose.
+    /// Number of times that it was sent on purpose.
     pub attempts: u32,
-    /// Whether its job was there already when the run found it.
+    /// True if its job was there already when the run found it.
     #[serde(skip)]
     pub adopted: bool,
-    /// When its job had ended, where it had before the run found it.
+    /// Time at which its job had ended, if that was before the run found it.
     #[serde(skip)]
     pub ended_before: Option<Timestamp>,
-    /// Whether its job had ended before the run found it, and what that made no longer exists, deleted by nobody that this
-    /// run knows of.
+    /// True if its job had ended before the run found it, and what that made no longer exists, deleted by nobody that
+    /// this run knows of.
     #[serde(skip)]
     pub was_gone: bool,
-    /// When the job was created.
+    /// Time at which the job was created.
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// Time at which it ended.
     pub ended_at: Option<Timestamp>,
-    /// What it made.
+    /// ARN of what it made.
     pub created_resource_arn: Option<String>,
-    /// Why what AWS says that it made is not what was asked for.
+    /// Reason that what AWS says it made is not what was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<String>,
     /// Jobs of the same restore beside its own.
@@ -236,17 +237,17 @@ pub struct RestoreReport {
     pub message: Option<String>,
     /// Commands that judge what came back.
     pub checks: Vec<CheckReport>,
-    /// What AWS Backup was told of them, or its words where it did not take it.
+    /// Result that AWS Backup was told of the checks, or its words if it did not take it.
     pub validation: Option<String>,
-    /// What became of what it made, once that was to be deleted.
+    /// Outcome of deleting what it made, once that was due.
     pub cleanup: Option<Cleanup>,
-    /// Whether it wrote into something that was there before, which no cleanup deletes.
+    /// True if it wrote into something that was there before, which no cleanup deletes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub into_existing: bool,
-    /// What else its jobs have made.
+    /// Other resources that its jobs have made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also_made: Vec<AlsoMade>,
-    /// What it had to meet, and what it did.
+    /// Objectives of the restore, and what it reached.
     pub objectives: ObjectivesReport,
     /// From the start of the run until it was good, seconds.
     pub rto_seconds: Option<i64>,
@@ -254,19 +255,19 @@ pub struct RestoreReport {
     pub rpo_seconds: Option<i64>,
 }
 
-/// What a nested job, or the job of an earlier attempt, has made.
+/// Resource that a nested job, or the job of an earlier attempt, has made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AlsoMade {
-    /// What it is.
+    /// ARN of the resource.
     pub arn: String,
     /// AWS's name of the resource type, where it is told.
     #[serde(rename = "type")]
     pub resource_type: Option<String>,
     /// The job.
     pub job_id: Option<JobId>,
-    /// Whether that is nested in the restore's own.
+    /// True if the job is nested in the restore's own.
     pub nested: bool,
-    /// What became of it, once it was to be deleted.
+    /// Outcome of deleting it, once that was due.
     pub cleanup: Option<Cleanup>,
 }
 
@@ -286,15 +287,15 @@ impl AlsoMade {
     }
 }
 
-/// What became of something that was to be deleted.
+/// Outcome of a deletion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Cleanup {
-    /// It was asked for, and nothing is known of its end.
+    /// Deletion was asked for, and nothing is known of its end.
     Asked,
-    /// It is gone; it was looked for and not found.
+    /// Gone: it was looked for and not found.
     Gone,
-    /// It is still there: why.
+    /// Still there, and why.
     Left(String),
 }
 
@@ -303,25 +304,25 @@ pub enum Cleanup {
 pub struct CheckReport {
     /// Its name.
     pub name: String,
-    /// What it has come to.
+    /// Outcome of the check.
     pub status: CheckStatus,
     /// The command.
     pub run: Vec<String>,
-    /// How often it was started.
+    /// Number of times that it was started.
     pub tries: u32,
-    /// When it was first started.
+    /// Time at which it was first started.
     pub started_at: Option<Timestamp>,
-    /// When it last ended.
+    /// Time at which it last ended.
     pub ended_at: Option<Timestamp>,
     /// Its exit code.
     pub exit: Option<i32>,
-    /// Why it did not pass.
+    /// Reason that it did not pass.
     pub message: Option<String>,
     /// The end of what it wrote.
     pub output: String,
     /// Tries before the last one.
     pub earlier: Vec<Try>,
-    /// What the plan wanted of it when it was last started, where the journal says so.
+    /// Definition of the check in the plan when it was last started, if the journal has it.
     #[serde(skip)]
     pub definition: Option<String>,
 }
@@ -329,33 +330,33 @@ pub struct CheckReport {
 /// A try of a check that was not its last.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Try {
-    /// When it ended.
+    /// Time at which it ended.
     pub ended_at: Option<Timestamp>,
     /// Its exit code.
     pub exit: Option<i32>,
-    /// Why it did not pass.
+    /// Reason that it did not pass.
     pub message: Option<String>,
     /// The end of what it wrote.
     pub output: String,
 }
 
-/// What a check has come to.
+/// Outcome of a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CheckStatus {
-    /// It was not started.
+    /// Not started.
     #[default]
     NotRun,
-    /// It was started, and has not ended; or is to be tried again.
+    /// Started, and has not ended; or is to be tried again.
     Running,
-    /// It has passed.
+    /// Passed.
     Passed,
-    /// It has failed.
+    /// Failed.
     Failed,
 }
 
 impl CheckStatus {
-    /// As it is written.
+    /// Returns its written form.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -367,7 +368,7 @@ impl CheckStatus {
     }
 }
 
-/// How far a restore is: AWS's word where it has a job.
+/// Progress of a restore: AWS's word if it has a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RunStatus {
@@ -377,26 +378,26 @@ pub enum RunStatus {
     Unanswered,
     /// A job exists and has not ended.
     Running,
-    /// It is back, and its checks are not over.
+    /// Restored, and its checks have not ended.
     Checking,
-    /// It is back, and good as far as it is checked.
+    /// Restored, and good as far as it is checked.
     Completed,
-    /// It is back, and AWS says that something is missing.
+    /// Restored, and AWS says that something is missing.
     Incomplete,
-    /// It is back, and a check has failed.
+    /// Restored, and a check has failed.
     CheckFailed,
-    /// It was refused, or its job has failed.
+    /// Refused, or its job has failed.
     Failed,
-    /// It will not start, because of another.
+    /// Will not start, because of another.
     Skipped,
-    /// It was back, and what it made is being deleted, as far as is known.
+    /// Restored, and what it made is being deleted, as far as is known.
     Deleting,
-    /// It was back, and what it made is gone.
+    /// Restored, and what it made is gone.
     Deleted,
 }
 
 impl RunStatus {
-    /// As it is written.
+    /// Returns its written form.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -414,7 +415,7 @@ impl RunStatus {
         }
     }
 
-    /// Whether it is not what was wanted, and stays so.
+    /// Returns true if it is not what was wanted, and stays so.
     #[must_use]
     pub fn is_bad(self) -> bool {
         matches!(
@@ -423,13 +424,13 @@ impl RunStatus {
         )
     }
 
-    /// Whether it was back once, and is not any more.
+    /// Returns true if it was restored once, and no longer is.
     #[must_use]
     pub fn is_gone(self) -> bool {
         matches!(self, Self::Deleting | Self::Deleted)
     }
 
-    /// Whether something is still to come of it.
+    /// Returns true if something is still to come of it.
     #[must_use]
     pub fn is_open(self) -> bool {
         matches!(
@@ -438,7 +439,7 @@ impl RunStatus {
         )
     }
 
-    /// Whether AWS has brought it back, whatever its checks say.
+    /// Returns true if AWS has restored it, whatever its checks say.
     #[must_use]
     pub fn is_back(self) -> bool {
         matches!(
@@ -459,18 +460,18 @@ impl RunReport {
         out.write_all(b"\n")
     }
 
-    /// How many restores have a status.
+    /// Counts the restores that have a status.
     #[must_use]
     pub fn count(&self, status: RunStatus) -> usize {
         self.restores.iter().filter(|r| r.status == status).count()
     }
 
-    /// How many restores are not what was wanted, and stay so.
+    /// Counts the restores that are not what was wanted, and stay so.
     pub(super) fn bad(&self) -> usize {
         self.restores.iter().filter(|r| r.status.is_bad()).count()
     }
 
-    /// How many restores AWS has brought back.
+    /// Counts the restores that AWS has brought back.
     #[must_use]
     pub fn back(&self) -> usize {
         self.restores.iter().filter(|r| r.status.is_back()).count()
@@ -494,7 +495,7 @@ impl RunReport {
 }
 
 impl RunReport {
-    /// Whether an objective of a restore, or of the run where there is none, can still be reached by it.
+    /// Returns true if an objective of a restore, or of the run if there is none, can still be reached by it.
     pub(super) fn is_open(&self, restore: Option<&RestoreReport>) -> bool {
         match restore {
             Some(restore) => restore.outcome().is_open(),
@@ -538,13 +539,13 @@ impl RunReport {
 }
 
 impl RestoreReport {
-    /// What the restore itself came to, whatever became of what it made.
+    /// Returns the outcome of the restore itself, whatever became of what it made.
     #[must_use]
     pub fn outcome(&self) -> RunStatus {
         self.status_before_cleanup.unwrap_or(self.status)
     }
 
-    /// What is still there although it was to be deleted, and why.
+    /// Lists what is still there although it was to be deleted, and why.
     pub fn left(&self) -> impl Iterator<Item = (&str, &str)> {
         let own = (self.created_resource_arn.as_deref(), self.cleanup.as_ref());
         let others = self.also_made.iter();
@@ -556,7 +557,7 @@ impl RestoreReport {
             })
     }
 
-    /// When it was good, or its last check had failed: the end of its bar.
+    /// Time at which it was good, or its last check had failed: the end of its bar.
     #[must_use]
     pub fn over_at(&self) -> Option<Timestamp> {
         let checks = self.checks.iter().filter_map(|check| check.ended_at).max();

@@ -25,7 +25,7 @@ const OUTPUT: usize = 12;
 /// Restores up to which the details of all are open.
 const OPEN: usize = 12;
 
-/// As HTML.
+/// Renders the report as HTML.
 #[must_use]
 pub fn run_html(report: &RunReport) -> String {
     let mut environment = Environment::new();
@@ -187,7 +187,7 @@ struct ObjectiveRow {
     tone: &'static str,
 }
 
-/// Whose an objective is that is not of one restore.
+/// Owner of an objective that is not of one restore.
 const THE_RUN: &str = "the run";
 
 fn all_objectives(report: &RunReport) -> Vec<ObjectiveRow> {
@@ -218,7 +218,7 @@ struct Eye {
     output: String,
 }
 
-/// What is not as it was wanted, worst first.
+/// Lists what is not as it was wanted, worst first.
 fn eyes(report: &RunReport) -> Vec<Eye> {
     let mut eyes = Vec::new();
     let mut add = |whose: &str, words: String, tone| {
@@ -280,7 +280,7 @@ fn eyes(report: &RunReport) -> Vec<Eye> {
     eyes
 }
 
-/// As many lines from the end of an output as are read at a glance; all of it is with its check.
+/// Cuts an output to as many of its last lines as are read at a glance; all of it is with its check.
 fn last_lines(output: &str) -> String {
     let lines: Vec<&str> = output.trim_end().lines().collect();
     let left_out = lines.len().saturating_sub(OUTPUT);

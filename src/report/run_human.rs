@@ -1,4 +1,4 @@
-//! What a run has come to, for the eye.
+//! Outcome of a run, for people.
 
 use std::fmt::{self, Write as _};
 
@@ -47,7 +47,7 @@ pub fn run_human(report: &RunReport, again: &str, clock: &LocalTime) -> String {
         RunStatus::Deleted => 9,
         RunStatus::Completed => 10,
     };
-    // What needs eyes comes first where the table is cut.
+    // Restores that need attention come first if the table is cut.
     let mut shown: Vec<&RestoreReport> = report.restores.iter().collect();
     if shown.len() > ROWS {
         shown.sort_by_key(|restore| order(restore.status));
@@ -147,7 +147,7 @@ pub fn run_human(report: &RunReport, again: &str, clock: &LocalTime) -> String {
         Verdict::Unfinished => {
             let _ = writeln!(text, "continue with: {again}");
         }
-        // What AWS has completed is not started again in this run.
+        // Restores that AWS has completed are not started again in this run.
         Verdict::Failed if report.count(RunStatus::Incomplete) == report.bad() => {}
         Verdict::Failed => failed(report, again, &mut text),
         Verdict::Passed | Verdict::ObjectiveMissed | Verdict::CleanedUp => {}
@@ -155,7 +155,7 @@ pub fn run_human(report: &RunReport, again: &str, clock: &LocalTime) -> String {
     text
 }
 
-/// What the messages of failed jobs mean, each once.
+/// Explains the messages of failed jobs, each once.
 fn meanings(report: &RunReport, text: &mut String) {
     let restores = report.restores.iter();
     let failed = restores.filter(|of| of.status == RunStatus::Failed && of.mismatch.is_none());
@@ -180,7 +180,7 @@ fn meanings(report: &RunReport, text: &mut String) {
     }
 }
 
-/// How what failed may be tried again, where that can help.
+/// Tells how to retry what failed, if that can help.
 fn failed(report: &RunReport, again: &str, text: &mut String) {
     let failed = || {
         report
@@ -210,7 +210,7 @@ fn failed(report: &RunReport, again: &str, text: &mut String) {
     };
 }
 
-/// What AWS says is missing of restores whose jobs it has completed.
+/// Lists what AWS says is missing of restores whose jobs it has completed.
 fn incomplete(report: &RunReport, text: &mut String) {
     let restores = report.restores.iter();
     let found: Vec<&RestoreReport> = restores
@@ -227,7 +227,7 @@ fn incomplete(report: &RunReport, text: &mut String) {
     }
 }
 
-/// How many checks have passed, and those that have not.
+/// Counts the checks that have passed, and lists those that have not.
 fn checks(report: &RunReport, text: &mut String) {
     let all: Vec<(Option<&str>, &CheckReport)> = report.all_checks().collect();
     if all.is_empty() {
@@ -274,7 +274,7 @@ fn checks(report: &RunReport, text: &mut String) {
             .filter(|(_, check)| check.status == status)
             .count()
     };
-    // What is gone is not said to have passed.
+    // Resources that are gone are not said to have passed.
     let (when, good) = match report.verdict {
         Verdict::CleanedUp => ("before the cleanup: ", "were good"),
         _ => ("", "passed"),
@@ -314,7 +314,7 @@ fn row(restore: &RestoreReport) -> Vec<String> {
             .map_or_else(String::new, |job| format!("job {job}")),
     };
     let mut cells = vec![restore.status.word().to_owned(), restore.restore.clone()];
-    // Where there are several.
+    // The target is set only if the plan has several.
     if let Some(target) = &restore.target {
         cells.push(format!("{} {}", target.account, target.region));
     }

@@ -13,7 +13,7 @@ use super::run::{
 use crate::diagnostic::{duration, visible, visible_lines};
 use crate::ids::JobId;
 
-/// As JUnit XML.
+/// Renders the report as JUnit XML.
 #[must_use]
 pub fn run_junit(report: &RunReport) -> String {
     let at = report
@@ -38,7 +38,7 @@ pub fn run_junit(report: &RunReport) -> String {
         of_check(whose, check)
     }));
     let mut objectives = suite("objectives", report);
-    // Those of the run come last, as they end last.
+    // Objectives of the run come last, as they end last.
     let (of_run, of_restores): (Vec<_>, Vec<_>) = report
         .all_objectives()
         .partition(|(whose, ..)| *whose == "the run");

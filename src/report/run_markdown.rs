@@ -12,7 +12,7 @@ const ROWS: usize = 200;
 /// Lines of output that are shown of a check that has failed.
 const LINES: usize = 20;
 
-/// As Markdown.
+/// Renders the report as Markdown.
 #[must_use]
 pub fn run_markdown(report: &RunReport) -> String {
     let mut text = String::new();
@@ -151,7 +151,7 @@ fn restores(report: &RunReport, text: &mut String) {
     text.push_str(
         "\n### Restores\n\n| restore | status | took | created, or why not |\n|---|---|---|---|\n",
     );
-    // What needs attention comes first.
+    // Restores that need attention come first.
     let mut shown: Vec<&RestoreReport> = report.restores.iter().collect();
     shown.sort_by_key(|restore| !(restore.status.is_bad() || restore.status.is_open()));
     for restore in shown.iter().take(ROWS) {

@@ -21,21 +21,21 @@ pub struct StatusRow {
     pub run_id: RunId,
     /// The endpoint that it belongs to; absent where an earlier version did not record it.
     pub world: Option<Endpoint>,
-    /// When it was opened.
+    /// Time at which it was opened.
     pub opened_at: Option<Timestamp>,
-    /// When it ended, where no runner has taken it up since.
+    /// Time at which the run ended, if no runner has taken it up since.
     pub ended_at: Option<Timestamp>,
-    /// When something that it made was last found to be gone.
+    /// Time at which something that it made was last found to be gone.
     pub cleaned_up_at: Option<Timestamp>,
     /// The accounts and Regions that it runs in.
     pub targets: Vec<Target>,
-    /// Who works on it now.
+    /// Process that works on it now.
     pub held_by: Option<String>,
     /// By name.
     pub restores: BTreeMap<String, RestoreStatus>,
 }
 
-/// Where a restore stands.
+/// Status of a restore.
 #[derive(Debug, Serialize)]
 pub struct RestoreStatus {
     status: String,
@@ -133,24 +133,24 @@ impl StatusRow {
         }
     }
 
-    /// How many restores are complete.
+    /// Counts the restores that are complete.
     pub(super) fn completed(&self) -> usize {
         let complete = self.restores.values().filter(|of| of.status == "COMPLETED");
         complete.count()
     }
 
-    /// Where a restore stands: by AWS's answer, where it was asked, else by the journal.
+    /// Returns the status of a restore: by AWS's answer if it was asked, else by the journal.
     pub(super) fn status_of<'s>(&'s self, of: &RestoreReport) -> &'s str {
         let known = self.restores.get(&of.restore);
         known.map_or(of.status.word(), |known| known.status.as_str())
     }
 
-    /// What a restore has made, as far as it is known now.
+    /// Returns the ARN of what a restore has made, as far as it is known now.
     pub(super) fn made(&self, restore: &str) -> Option<&str> {
         self.restores.get(restore)?.created_resource_arn.as_deref()
     }
 
-    /// Where the run is, since when, and what has become of it.
+    /// Describes where the run is, since when, and its outcome.
     pub(super) fn course(&self, clock: &LocalTime) -> String {
         let at = match &self.world {
             Some(world) => format!(", at {world}"),
@@ -176,7 +176,7 @@ impl StatusRow {
         )
     }
 
-    /// What AWS says of a restore's job now. The next run writes it down; this is for the eye.
+    /// Takes in what AWS says of a restore's job now. The next run records it; this is for display.
     pub fn see(&mut self, restore: &str, job: Job) {
         if let Some(restore) = self.restores.get_mut(restore) {
             restore.status = job.status.to_string();

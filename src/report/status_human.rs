@@ -14,13 +14,13 @@ use crate::diagnostic::{LocalTime, duration, visible};
 /// One run, with all that its journal says.
 #[derive(Debug)]
 pub struct StatusDetail<'a> {
-    /// Where it stands, also by what AWS says now.
+    /// Status of the run, also by what AWS says now.
     pub row: &'a StatusRow,
-    /// What its journal says.
+    /// Report from its journal.
     pub report: &'a RunReport,
-    /// When something was last recorded.
+    /// Time of the last record.
     pub last: Option<Timestamp>,
-    /// How a command names the plan and the run.
+    /// Arguments that name the plan and the run in a command.
     pub names: &'a str,
     /// The options that say what the plan means, behind a space each.
     pub options: &'a str,
@@ -96,7 +96,7 @@ pub fn status_human(detail: &StatusDetail<'_>, now: Timestamp, clock: &LocalTime
     text
 }
 
-/// How much of it is back, and when something was last recorded.
+/// Summarizes how much is restored, and when something was last recorded.
 fn totals(detail: &StatusDetail<'_>, clock: &LocalTime) -> String {
     let StatusDetail {
         row, report, last, ..
@@ -163,7 +163,7 @@ fn line(
     vec![status, of.restore.clone(), started, took, what]
 }
 
-/// Why a restore has not started.
+/// Tells why a restore has not started.
 fn waits_for(of: &RestoreReport, all: &BTreeMap<&str, &str>) -> String {
     let open: Vec<&str> = of
         .needs
@@ -180,7 +180,7 @@ fn waits_for(of: &RestoreReport, all: &BTreeMap<&str, &str>) -> String {
     }
 }
 
-/// What to type next.
+/// Suggests what to type next.
 fn next(detail: &StatusDetail<'_>) -> Option<String> {
     let StatusDetail { names, options, .. } = detail;
     let is_rehearsal = detail.report.world == Some(Endpoint::Rehearsal);

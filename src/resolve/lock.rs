@@ -147,7 +147,7 @@ fn other_than_the_run(
     ))
 }
 
-/// What the plan asks for and the lock does not, and the other way round.
+/// Lists how the selectors of the plan and the lock differ.
 fn difference(plan: &Selector, lock: &Selector) -> String {
     let mut parts = Vec::new();
     let mut differs = |name: &str, plan: Option<String>, lock: Option<String>| {
@@ -213,13 +213,13 @@ pub fn entries<'l>(lock: &'l Lock, plan: &Plan, names: &[String]) -> Vec<LockedR
         .collect()
 }
 
-/// What is too old, as far as the lock file itself says.
+/// Finds what is too old, as far as the lock file itself says.
 fn aged(lock: &Lock, entries: &[LockedRestore<'_>], now: Timestamp) -> Findings {
     let aged = |entry| too_old(lock, entry, now);
     entries.iter().filter_map(aged).collect()
 }
 
-/// What expires soon, as far as the lock file itself says.
+/// Finds what expires soon, as far as the lock file itself says.
 fn expiring(lock: &Lock, entries: &[LockedRestore<'_>], now: Timestamp) -> Findings {
     entries
         .iter()
@@ -292,7 +292,7 @@ fn too_old(lock: &Lock, entry: &LockedRestore<'_>, now: Timestamp) -> Option<Fin
     })
 }
 
-/// That nobody could be asked.
+/// Reports that nobody could be asked.
 #[must_use]
 pub fn unchecked(lock: &Lock, err: &ApiError) -> Finding {
     Finding::at(
@@ -306,7 +306,7 @@ pub fn unchecked(lock: &Lock, err: &ApiError) -> Finding {
     )
 }
 
-/// Whether what is locked is still there; where nobody answers, that is said.
+/// Checks that what is locked is still there; if nobody answers, that is reported.
 pub async fn check<R: Sources>(
     lock: &Lock,
     plan: &Plan,

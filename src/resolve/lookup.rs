@@ -24,7 +24,7 @@ pub struct PointCache {
     vaults: OnceCell<Vec<Vault>>,
 }
 
-/// What a query gave, or AWS's refusal.
+/// Recovery points that a query gave, or AWS's refusal.
 type Offer = Result<Arc<[RecoveryPoint]>, ApiError>;
 
 impl PointCache {
@@ -51,7 +51,7 @@ impl PointCache {
         let mut anywhere: BTreeSet<&str> = BTreeSet::new();
         for selector in selectors {
             match (&selector.vault, &selector.resource) {
-                // What another account shares is in no listing of vaults.
+                // A vault that another account shares is in no listing of vaults.
                 (Some(_), _) if selector.vault_account.is_some() => {}
                 (Some(vault), Some(resource)) => {
                     single.entry(vault).or_default().insert(resource);
@@ -137,7 +137,7 @@ impl PointCache {
         ) else {
             return Ok(Err(unselected));
         };
-        // What lies in other vaults is no choice, and may be the reason.
+        // Recovery points in other vaults are no choice, but may be the reason.
         let query = PointQuery::OfResource {
             resource_arn: resource.clone(),
         };

@@ -12,14 +12,14 @@ use crate::ids::RunId;
 use crate::parse::{Point, Restore};
 use crate::render::{Pick, Selector};
 
-/// What is asked for, by whom, and when.
+/// Selector, with who asks for it, and when.
 #[derive(Clone, Copy, Debug)]
 pub struct Selection<'a> {
-    /// What the recovery point has to be like.
+    /// Requirements for the recovery point.
     pub selector: &'a Selector,
     /// AWS's name of the type that is restored: decides where the selector names a vault alone.
     pub resource_type: &'a str,
-    /// When the run starts, or started: ages are measured from here.
+    /// Start of the run, to come or past: ages are measured from here.
     pub start: Timestamp,
     /// The run, for `pick: random`.
     pub run: &'a RunId,
@@ -27,7 +27,7 @@ pub struct Selection<'a> {
     pub restore: &'a str,
 }
 
-/// Why no recovery point was selected.
+/// Reason that no recovery point was selected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unselected {
     /// None fits.
@@ -64,7 +64,7 @@ impl Unselected {
         }
     }
 
-    /// What to write instead.
+    /// Suggests what to write instead.
     #[must_use]
     pub fn help(&self, selector: &Selector) -> String {
         match self {
@@ -144,13 +144,13 @@ fn some(count: usize, all: impl Iterator<Item = String>) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-/// How many recovery points were seen, and why each was passed over.
+/// Number of recovery points that were seen, and why each was passed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PassedOver {
     reasons: BTreeMap<Reason, usize>,
 }
 
-/// Why a recovery point was passed over; the first that applies counts.
+/// Reason that a recovery point was passed over; the first that applies counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     OtherResource,
@@ -166,7 +166,7 @@ enum Reason {
 }
 
 impl PassedOver {
-    /// How many were seen.
+    /// Returns the number seen.
     #[must_use]
     pub fn seen(&self) -> usize {
         self.reasons.values().sum()
@@ -235,7 +235,7 @@ pub fn select<'p>(
         if !is_elsewhere && point.parent.is_none() && asked.selector.resource.is_none() {
             resources.insert(point.resource_arn.clone());
         }
-        // What is part of a composite point comes back with it, or is named by its own ARN: whoever asks for a cluster and
+        // A part of a composite point comes back with it, or is named by its own ARN: a user who asks for a cluster and
         // gets a part of one has lost the rest without a word.
         if let (Ok(_), Some(parent)) = (&fits, &point.parent) {
             nested.insert(point.arn.clone(), parent.clone());
@@ -262,7 +262,7 @@ pub fn select<'p>(
         })
 }
 
-/// When a recovery point was made that fits; why it does not, otherwise.
+/// Returns the creation time of a recovery point that fits, or why it does not.
 fn fits(point: &RecoveryPoint, asked: &Selection<'_>) -> Result<Timestamp, Reason> {
     let selector = asked.selector;
     if let Some(resource) = &selector.resource

@@ -1,6 +1,6 @@
-//! How long a restore takes: an estimate, for the order of starting, and what a forecast begins with.
+//! Estimate of how long a restore takes, for the order of starting, and as the basis of a forecast.
 //!
-//! AWS publishes few times of restores; `schemas/*.yaml` says of each type where its numbers are from.
+//! AWS publishes few times of restores; `schemas/*.yaml` gives the source of each type's numbers.
 
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use crate::render::{Metadata, SourceFacts};
 
 /// For a type that redrill does not know.
 pub(crate) const UNKNOWN: SignedDuration = SignedDuration::from_mins(10);
-/// What a recovery point in cold storage takes on top
+/// Time that a recovery point in cold storage takes on top
 /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-a-backup.html>).
 pub(crate) const COLD: SignedDuration = SignedDuration::from_hours(4);
 pub(crate) const MIB: i64 = 1 << 20;
@@ -21,12 +21,12 @@ pub(crate) const MIB: i64 = 1 << 20;
 pub(crate) struct Estimate {
     /// For a backup of no size.
     pub(crate) fixed: SignedDuration,
-    /// How much of the backup's size in a second on top; left out where size does not count.
+    /// Size handled per second, for the time on top; left out if the size does not count.
     pub(crate) mib_per_second: Option<i64>,
-    /// Whether somebody has published or measured them in public; they are assumptions otherwise.
+    /// True if somebody has published or measured them in public; they are assumptions otherwise.
     #[serde(default)]
     pub(crate) published: bool,
-    /// Where the numbers are from.
+    /// Source of the numbers.
     pub(crate) source: String,
     /// Restores of the type that take another time than the rest.
     #[serde(default)]

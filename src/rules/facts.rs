@@ -12,7 +12,7 @@ use super::points::PointForms;
 use super::walls::{DefaultPick, WallKind};
 use crate::render::Metadata;
 
-/// What is so of one type, as `schemas/README.md` explains it.
+/// Facts about one type, as `schemas/README.md` explains them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Facts {
@@ -20,13 +20,13 @@ pub(crate) struct Facts {
     pub(super) called: Option<String>,
     /// The services in whose ARNs its resources stand.
     pub(crate) services: Vec<String>,
-    /// What the role of a restore has to be allowed. AWS needs none for SAP HANA.
+    /// Permissions that the role of a restore needs. AWS needs none for SAP HANA.
     #[serde(default)]
     pub(crate) role: Vec<RoleNeed>,
-    /// How the last part of a recovery point's ARN begins, by service; AWS Backup's own form is that of every type.
+    /// Beginnings of the last part of a recovery point's ARN, by service; AWS Backup's own form applies to every type.
     #[serde(default)]
     pub(crate) points: PointForms,
-    /// How the ARN of what a job has made reads behind `arn:<partition>:`.
+    /// Forms of the ARN of what a job has made, after `arn:<partition>:`.
     pub(crate) makes: Vec<String>,
     /// Keys whose value has to be a name that nothing has.
     #[serde(default)]
@@ -40,15 +40,15 @@ pub(crate) struct Facts {
     /// Keys that speak of networks or encryption, and change neither.
     #[serde(default)]
     pub(crate) neither: Vec<String>,
-    /// How many of its restores run at once.
+    /// Number of its restores that run at once.
     pub(crate) at_once: Option<AtOnce>,
     /// The key that holds the metadata of nested jobs, by recovery point.
     pub(crate) parts: Option<String>,
-    /// What AWS does not list by resource alone.
+    /// Recovery points that AWS does not list by resource alone.
     pub(crate) unlisted_copies: Option<UnlistedCopies>,
-    /// What a restore does not make, and nobody can use what came back without.
+    /// Part that a restore does not make, and without which nobody can use what came back.
     pub(crate) lacks: Option<Lacks>,
-    /// Where AWS puts what comes back, and who reaches it, where a request does not say.
+    /// Places and access that AWS picks for what comes back if a request does not say.
     #[serde(default)]
     pub(crate) picks: Vec<DefaultPick>,
     /// Keys that name something that has to be there, beside what `walls` has.
@@ -57,40 +57,40 @@ pub(crate) struct Facts {
     /// Quotas of the service that each restore takes up one of.
     #[serde(default)]
     pub(crate) quotas: Vec<RestoreQuota>,
-    /// What the role has to be allowed on a KMS key of the request; what `common.yaml` says where it is left out.
+    /// Actions that the role needs on a KMS key of the request; those of `common.yaml` if left out.
     pub(crate) key_actions: Option<Vec<String>>,
-    /// What a recovery point in cold storage asks for.
+    /// Requirements of a recovery point in cold storage.
     pub(crate) cold: Option<ColdRestore>,
-    /// Whether AWS Backup scans its recovery points for malware, where the account has that.
+    /// Set if AWS Backup scans its recovery points for malware, where the account has that.
     pub(crate) scanned: Option<Documented>,
-    /// How what a job has made is deleted.
+    /// Ways to delete what a job has made.
     #[serde(default)]
     pub(crate) deletes: Vec<Deletes>,
 }
 
-/// What is so of no type in particular.
+/// Facts about no type in particular.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CommonFacts {
-    /// When all this was held against what AWS says.
+    /// Date and source of the check against what AWS says.
     pub(crate) checked: CheckedAgainst,
-    /// How recovery points of every type read.
+    /// Forms of recovery points of every type.
     pub(crate) points: PointForms,
     /// The order of services in a message.
     pub(super) point_services: Vec<String>,
     /// Services in whose ARNs recovery points have no account.
     pub(crate) without_account: Vec<String>,
-    /// What the role has to be allowed on a KMS key of the request.
+    /// Actions that the role needs on a KMS key of the request.
     pub(crate) key_actions: Vec<String>,
-    /// How what a job of any type has made is deleted.
+    /// Ways to delete what a job of any type has made.
     pub(crate) deletes: Vec<Deletes>,
     /// The kinds of places that a key may name.
     pub(crate) walls: BTreeMap<String, WallKind>,
-    /// What Cloud Control API asks of the caller, by type of CloudFormation.
+    /// Permissions that Cloud Control API needs of the caller, by CloudFormation type.
     pub(super) handlers: BTreeMap<String, HandlerActions>,
 }
 
-/// What the schemas were held against.
+/// Source that the schemas were checked against.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckedAgainst {
@@ -107,7 +107,7 @@ pub(crate) struct NamedReference {
     pub(crate) key: String,
     /// The type, as CloudFormation has it: its primary identifier is the value.
     pub(crate) r#type: String,
-    /// What it is, in a sentence.
+    /// Name of the thing in a sentence.
     pub(crate) called: String,
     /// Values that name nothing.
     #[serde(default)]
@@ -131,13 +131,13 @@ pub(crate) struct RestoreQuota {
     _source: String,
 }
 
-/// What a recovery point in cold storage asks for.
+/// Requirements of a recovery point in cold storage.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ColdRestore {
     /// The key that has to be given.
     pub(crate) key: Option<String>,
-    /// What it takes, in a sentence.
+    /// Sentence about what it takes.
     pub(crate) takes: String,
     #[serde(rename = "source")]
     _source: String,
@@ -151,11 +151,11 @@ pub(crate) struct Documented {
     _source: String,
 }
 
-/// What a role has to be allowed so that a restore does one thing.
+/// Permissions that a role needs so that a restore does one thing.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleNeed {
-    /// What it does, of the restore.
+    /// Action of the restore that needs them.
     pub(crate) does: String,
     #[serde(flatten)]
     pub(crate) condition: Condition,
@@ -167,7 +167,7 @@ pub(crate) struct RoleNeed {
     /// The services that roles are passed to, where it is that.
     #[serde(default)]
     pub(crate) passed_to: Vec<String>,
-    /// Where that is documented, if not in AWS's own policy for restores.
+    /// Page that documents it, if not AWS's own policy for restores.
     pub(crate) source: Option<String>,
 }
 
@@ -178,9 +178,9 @@ pub(crate) struct NewName {
     pub(crate) key: String,
     #[serde(flatten)]
     pub(crate) condition: Condition,
-    /// What is the same only where the name is: the ARN, mostly.
+    /// Identity that is the same only if the name is: the ARN, mostly.
     pub(crate) is: String,
-    /// Whether AWS stores it in lower case.
+    /// True if AWS stores it in lower case.
     #[serde(default)]
     pub(crate) lower: bool,
 }
@@ -193,12 +193,12 @@ pub(crate) struct Existing {
     pub(crate) condition: Condition,
     /// Into what.
     pub(crate) into: String,
-    /// Whether what AWS names afterwards is new all the same.
+    /// True if what AWS names afterwards is new all the same.
     #[serde(default)]
     pub(crate) makes: bool,
 }
 
-/// What a request's metadata has to be.
+/// Condition on a request's metadata.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Condition {
     /// Each of these keys has one of the values.
@@ -220,17 +220,17 @@ pub(crate) struct SourceKey {
     /// Only where each of these keys has one of the values.
     #[serde(default)]
     pub(crate) when: BTreeMap<String, Vec<String>>,
-    /// Whether its value is an id that nothing made can have.
+    /// True if its value is an id that no created resource can have.
     #[serde(default)]
     pub(crate) not_made: bool,
 }
 
-/// How many restores of a type AWS runs at once.
+/// Number of restores of a type that AWS runs at once.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AtOnce {
     pub(crate) restores: u32,
-    /// Where that is documented; for those who read the file.
+    /// Page that documents it; for those who read the file.
     #[serde(rename = "source")]
     _source: String,
 }
@@ -244,7 +244,7 @@ pub(crate) struct UnlistedCopies {
     _source: String,
 }
 
-/// What a restore does not make.
+/// Part that a restore does not make.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Lacks {
@@ -252,7 +252,7 @@ pub(crate) struct Lacks {
     pub(crate) condition: Condition,
     /// What: `instance`. A check that has the word in its name or its command makes one.
     pub(crate) what: String,
-    /// What follows from that.
+    /// Consequence of that.
     pub(crate) so: String,
     /// A command that makes one.
     pub(crate) make: String,
@@ -260,47 +260,47 @@ pub(crate) struct Lacks {
     _source: String,
 }
 
-/// How Cloud Control API deletes what a job has made.
+/// Deletion through Cloud Control API of what a job has made.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Deletes {
-    /// How the ARN begins behind `arn:<partition>:`, without Region and account.
+    /// Beginning of the ARN after `arn:<partition>:`, without Region and account.
     pub(crate) arn: String,
     /// The type, as CloudFormation has it.
     pub(crate) r#type: String,
     #[serde(default)]
     pub(crate) identifier: Identifier,
-    /// Whether the identifier is a name, which somebody can give again.
+    /// True if the identifier is a name, which can be given again.
     #[serde(default)]
     pub(crate) name: bool,
     /// The keys, and their values, with which a restore creates a new resource.
     #[serde(default)]
     pub(crate) new: BTreeMap<String, String>,
-    /// What AWS documents to stay behind, or to stand in the way.
+    /// Resources that AWS documents to stay behind, or to stand in the way.
     pub(crate) leaves: Option<String>,
     pub(crate) documented: Option<String>,
     #[serde(rename = "source")]
     _source: String,
 }
 
-/// How the primary identifier stands in an ARN.
+/// Form of the primary identifier in an ARN.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Identifier {
-    /// What is left behind the beginning.
+    /// Everything after the beginning.
     #[default]
     Rest,
     /// Two parts, with `/table/` between.
     Pair,
 }
 
-/// What `common.yaml` says.
+/// Facts of `common.yaml`.
 static COMMON: LazyLock<CommonFacts> =
     // Embedded, and read by a test.
     LazyLock::new(|| read_common().unwrap_or_default());
 
 impl Facts {
-    /// Those of a type, by AWS's name; `None` where there is no such type.
+    /// Returns the facts of a type, by AWS's name; `None` if there is no such type.
     pub(crate) fn of(resource_type: &str) -> Option<&'static Self> {
         Some(&TypeNotes::of(resource_type)?.facts)
     }
@@ -312,14 +312,14 @@ impl Facts {
 }
 
 impl NamedReference {
-    /// Whether a value names something, and not what AWS has itself.
+    /// Returns true if a value names something that is not AWS's own.
     pub(crate) fn names(&self, value: &str) -> bool {
         !value.starts_with("default") && !self.except.iter().any(|of| of == value)
     }
 }
 
 impl Deletes {
-    /// What can be deleted of the resources that jobs of a type make.
+    /// Lists what can be deleted of the resources that jobs of a type make.
     pub(crate) fn of(resource_type: &str) -> impl Iterator<Item = &'static Self> {
         let own = Facts::of(files::title_of(resource_type)).into_iter();
         let own = own.flat_map(|facts| &facts.deletes);
@@ -340,7 +340,7 @@ impl Condition {
         keys.chain(&self.has).map(String::as_str)
     }
 
-    /// Whether a request's metadata is what it asks for; keys in any case, as redrill takes them.
+    /// Returns true if a request's metadata meets the condition; keys in any case, as redrill takes them.
     pub(crate) fn holds(&self, metadata: &Metadata) -> bool {
         let is_one_of = |(key, values): (&String, &Vec<String>)| {
             let value = value(metadata, key);
@@ -359,7 +359,7 @@ pub(crate) fn value<'a>(metadata: &'a Metadata, key: &str) -> Option<&'a str> {
     Some(found.1.as_str()).filter(|value| !value.is_empty())
 }
 
-/// What is so of no type in particular.
+/// Returns the facts about no type in particular.
 pub(crate) fn common() -> &'static CommonFacts {
     &COMMON
 }
@@ -368,10 +368,10 @@ pub(super) fn read_common() -> Result<CommonFacts, String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct CommonFile {
-        /// Why a value of another type is an error, for those who read the file.
+        /// Reasons why a value of another type is an error, for those who read the file.
         #[serde(rename = "types")]
         _types: BTreeMap<String, String>,
-        /// What AWS says when a restore of any type fails.
+        /// Messages from AWS when a restore of any type fails.
         #[serde(rename = "failures")]
         _failures: Vec<RestoreFailure>,
         facts: CommonFacts,
@@ -428,7 +428,7 @@ mod tests {
                 let known = &rules.schema(title).unwrap()["properties"];
                 assert!(known.get(key).is_some(), "{title} has no key {key}");
             }
-            // Those that a job's ARN is held against are met in any case.
+            // Keys that a job's ARN is checked against are met in any case.
             for key in facts.makes.iter().flat_map(|form| braced(form)) {
                 let spelled = rules.spelling(title, key);
                 assert!(

@@ -1,4 +1,4 @@
-//! What Cloud Control API's handlers ask of whoever calls it: `handlers` under `facts` of `common.yaml`.
+//! Permissions that Cloud Control API's handlers need of the caller: `handlers` under `facts` of `common.yaml`.
 
 use serde::Deserialize;
 
@@ -21,12 +21,12 @@ pub(crate) struct HandlerActions {
 }
 
 impl HandlerActions {
-    /// Those of a type, by CloudFormation's name.
+    /// Returns the actions of a type, by CloudFormation's name.
     pub(crate) fn of(type_name: &str) -> Option<&'static Self> {
         common().handlers.get(type_name)
     }
 
-    /// What `redrill iam` calls the statement that allows some of them: `DeleteDynamoDBTable`.
+    /// Returns the name that `redrill iam` gives the statement that allows some of them: `DeleteDynamoDBTable`.
     pub(crate) fn statement(verb: &str, type_name: &str) -> String {
         let name = type_name.strip_prefix("AWS::").unwrap_or(type_name);
         format!("{verb}{}", name.replace("::", ""))

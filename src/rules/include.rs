@@ -55,7 +55,7 @@ fn included(name: &str, depth: usize) -> Result<Map<String, Value>, String> {
         return Err(unknown());
     };
     if place.is_empty() {
-        // What is said of the file, not of the metadata.
+        // Members that describe the file, not the metadata.
         for member in [
             "$schema",
             "$id",

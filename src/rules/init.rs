@@ -24,24 +24,24 @@ pub(crate) struct Way {
     pub(crate) write: Option<Value>,
     /// The value where AWS returned none.
     pub(crate) otherwise: Option<Value>,
-    /// Why what AWS returned is not sent.
+    /// Reason for not sending what AWS returned.
     pub(crate) leave_out: Option<String>,
     /// The variable that holds the value, so that it is mapped in one place.
     pub(crate) var: Option<String>,
     /// A map by the ARN of each recovery point that belongs to this one.
     pub(crate) children: Option<Children>,
-    /// What to know of the value.
+    /// Hint about the value.
     pub(crate) why: Option<String>,
-    /// Whether the key stays although a rule speaks against it, which is then said beside it.
+    /// True if the key stays although a rule speaks against it, which is then said next to it.
     #[serde(default)]
     pub(crate) keep: bool,
 }
 
-/// What is written for recovery points that belong to another.
+/// Entries written for recovery points that belong to another.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Children {
-    /// Which of them.
+    /// Pattern that selects them.
     #[serde(rename = "match")]
     pub(crate) matches: String,
     /// By key.

@@ -1,4 +1,4 @@
-//! What AWS Backup asks of each resource type, as `schemas/*.yaml` says it, with the source of each rule.
+//! Requirements of AWS Backup for each resource type, as `schemas/*.yaml` gives them, with the source of each rule.
 
 mod coerce;
 mod estimate;

@@ -42,39 +42,40 @@ struct Top {
 pub(crate) struct TypeNotes {
     /// The type's page.
     pub(crate) url: String,
-    /// How long a restore takes.
+    /// Time that a restore takes.
     pub(crate) estimate: Estimate,
-    /// What the ARN of a recovery point looks like.
+    /// Pattern of the ARN of a recovery point.
     pub(super) recovery_point: Option<String>,
     /// Bytes of all metadata together.
     pub(crate) max_bytes: Option<usize>,
-    /// What a key that the file does not know means.
+    /// Meaning of a key that the file does not know.
     pub(crate) unknown_key: Option<SchemaNote>,
-    /// Where it is known that the case of keys does not matter to AWS.
+    /// Page that shows that the case of keys does not matter to AWS.
     pub(crate) lenient_case: Option<String>,
-    /// Whether AWS's page writes booleans in upper case too.
+    /// True if AWS's page writes booleans in upper case too.
     #[serde(default)]
     pub(crate) upper_case_booleans: bool,
-    /// Where AWS documents, or has answered, that the type takes the key of redrill's mark; it is not sent otherwise.
+    /// Source in which AWS documents, or has answered, that the type takes the key of redrill's mark; not sent
+    /// otherwise.
     pub(crate) mark: Option<String>,
-    /// Where AWS documents that a request has no role, because the caller's own identity is used.
+    /// Page that documents that a request has no role, because the caller's own identity is used.
     pub(crate) no_role: Option<String>,
     /// Keys that are no metadata of the type, and what to know instead.
     #[serde(default)]
     pub(super) instead: BTreeMap<String, String>,
     /// Of a composite recovery point, what is restored.
     pub(crate) composite: Option<Composite>,
-    /// Where the ARN of a resource has the name that people give it, if that is not its end: the group `name`.
+    /// Pattern for the name that people give a resource, if that is not the end of its ARN: the group `name`.
     pub(super) resource_name: Option<String>,
-    /// What the stages have to know beside the rules.
+    /// Facts that the stages need besides the rules.
     pub(crate) facts: Facts,
 }
 
-/// What of it is for those who read the file or ask for it in words.
+/// Notes for those who read the file or ask for it in words.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReaderNotes {
-    /// What else there is to know before a restore.
+    /// Other things to know before a restore.
     #[serde(default, rename = "notes")]
     _notes: Vec<String>,
     /// Other names that AWS's own pages give the type.
@@ -83,43 +84,43 @@ struct ReaderNotes {
     /// Other names that people write for the type.
     #[serde(default, rename = "mistaken")]
     _mistaken: Vec<String>,
-    /// Why each key of `required` is, in the words of a page.
+    /// Reason for each key of `required`, in the words of a page.
     #[serde(default, rename = "required")]
     _required: BTreeMap<String, String>,
-    /// What AWS says when a restore of the type fails.
+    /// Messages from AWS when a restore of the type fails.
     #[serde(default, rename = "failures")]
     _failures: Vec<RestoreFailure>,
 }
 
-/// What AWS says when a restore fails, and what to make of it.
+/// Message from AWS when a restore fails, and what to make of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RestoreFailure {
     /// The message, or what of it is always the same.
     pub says: String,
-    /// What is wrong.
+    /// Cause of the failure.
     pub means: String,
-    /// What to do about it.
+    /// Remedy for it.
     pub r#do: String,
-    /// Where that was said, or recorded.
+    /// Place where that was said or recorded.
     pub source: String,
-    /// Whether the role may be what lacks a permission, though the message does not say so.
+    /// True if the role may lack a permission, though the message does not say so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub role: bool,
-    /// Whether the role may lack the use of a KMS key.
+    /// True if the role may lack the use of a KMS key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keys: bool,
 }
 
 impl RestoreFailure {
-    /// Those of a type, by AWS's name.
+    /// Returns the failures of a type, by AWS's name.
     #[must_use]
     pub fn of(resource_type: &str) -> Vec<Self> {
         let own = TOPS.get(files::title_of(resource_type));
         own.map(|top| Self::read(top.text)).unwrap_or_default()
     }
 
-    /// Those of every type.
+    /// Returns the failures common to every type.
     #[must_use]
     pub fn common() -> Vec<Self> {
         Self::read(files::common())
@@ -134,24 +135,24 @@ impl RestoreFailure {
     }
 }
 
-/// What is restored of a recovery point that others belong to.
+/// Restored part of a recovery point that others belong to.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Composite {
-    /// It itself, and all that belongs to it in one go.
+    /// Recovery point and all that belongs to it, in one go.
     Whole,
-    /// What belongs to it, one by one.
+    /// Recovery points that belong to it, one by one.
     Nested,
 }
 
 impl TypeNotes {
-    /// Those of a type, by AWS's name; `None` where there is no such type.
+    /// Returns the notes of a type, by AWS's name; `None` if there is no such type.
     pub(crate) fn of(resource_type: &str) -> Option<&'static Self> {
         // Embedded and read in tests; were one not to be read, nothing would be known of its type.
         Self::tried(resource_type)?.as_ref().ok()
     }
 
-    /// Those of all types, by AWS's name: every file is looked into.
+    /// Returns the notes of all types, by AWS's name: every file is looked into.
     pub(super) fn all() -> impl Iterator<Item = (&'static str, &'static Self)> {
         TOPS.keys()
             .filter_map(|title| Some((*title, Self::of(title)?)))
@@ -204,20 +205,20 @@ pub(crate) struct SchemaNote {
     pub(crate) at: Option<String>,
     /// The key that the finding is about, where it is another.
     pub(crate) key: Option<String>,
-    /// What the value should have been.
+    /// Description of the value as it should have been.
     pub(crate) expected: Option<String>,
     /// The sentence of a page, or the recorded refusal, that an error stands on; read by people and by a test.
     pub(crate) evidence: Option<String>,
-    /// Whether the rule is about the key itself, so that an empty value does not count as none.
+    /// True if the rule is about the key itself, so that an empty value does not count as missing.
     #[serde(default, rename = "even_empty")]
     _even_empty: bool,
     /// The one key of a map that the list may stand in, as a page prints it.
     #[serde(default, rename = "wrapped_in")]
     _wrapped_in: Option<String>,
-    /// What of the place of a restore the value has to fit.
+    /// Part of the place of a restore that the value has to fit.
     #[serde(default, rename = "place")]
     _place: Option<ReferenceKind>,
-    /// What kind of place the value names.
+    /// Kind of place that the value names.
     #[serde(default, rename = "wall")]
     _wall: Option<WallName>,
     /// With which values of keys beside it the value names something new, or nothing; `""` where the key is not given.
@@ -228,16 +229,16 @@ pub(crate) struct SchemaNote {
     /// The member beside it that names the Region it belongs to, where that is not the target's.
     #[serde(default, rename = "region_in")]
     _region_in: Option<String>,
-    /// Whether GetRecoveryPointRestoreMetadata returns the key.
+    /// True if GetRecoveryPointRestoreMetadata returns the key.
     #[serde(default, rename = "returned")]
     _returned: bool,
     /// False where a request must not hold the key, although AWS returns it.
     #[serde(default, rename = "send")]
     _send: Option<bool>,
-    /// Whether each member is a metadata map of its own, which AWS wants as JSON in a string once more.
+    /// True if each member is a metadata map of its own, which AWS wants as JSON in a string once more.
     #[serde(default)]
     pub(crate) holds_metadata: bool,
-    /// What a new plan says of the key.
+    /// Entry of the key in a new plan.
     #[serde(default, rename = "init")]
     _init: Option<Init>,
     /// Other spellings of the key in AWS's own pages.
@@ -249,7 +250,7 @@ pub(crate) struct SchemaNote {
 }
 
 impl SchemaNote {
-    /// How bad it is where the rule fires.
+    /// Returns the severity when the rule fires.
     pub(crate) fn severity(&self) -> Severity {
         match self.severity {
             Some(Level::Warning) => Severity::Warning,

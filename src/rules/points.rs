@@ -1,4 +1,4 @@
-//! How the ARNs of recovery points read: `points` in schema files.
+//! Forms of the ARNs of recovery points: `points` in schema files.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -20,7 +20,7 @@ static POINTS: LazyLock<Vec<(&str, Vec<&str>)>> = LazyLock::new(|| {
                 known.push(form);
             }
         }
-        // What is short is what people mean first.
+        // Short forms are the ones that people mean first.
         known.sort_by_key(|form| form.len());
     }
     let mut all: Vec<_> = by_service.into_iter().collect();
@@ -34,19 +34,19 @@ static POINTS: LazyLock<Vec<(&str, Vec<&str>)>> = LazyLock::new(|| {
     all
 });
 
-/// How recovery points of all types read, by service, in the order in which a message lists them. Every file is looked into:
-/// what is of a form of its own type need not ask.
+/// Returns the forms of recovery points of all types, by service, in the order in which a message lists them. Every
+/// file is looked into: a recovery point of a form of its own type need not ask.
 pub(crate) fn points() -> &'static [(&'static str, Vec<&'static str>)] {
     &POINTS
 }
 
-/// How the last part of an ARN of a form begins.
+/// Returns the beginning of the last part of an ARN of a form.
 pub(crate) fn beginning(form: &str) -> &str {
     form.split('*').next().unwrap_or(form)
 }
 
-/// Whether an ARN is that of a recovery point. Its service does not count: AWS has types that redrill does not know, whose
-/// points read like those of others.
+/// Returns true if an ARN is that of a recovery point. Its service does not count: AWS has types that redrill does not
+/// know, whose points look like those of others.
 pub(crate) fn is_point(arn: &str) -> bool {
     let Some(resource) = arn.splitn(6, ':').nth(5) else {
         return false;

@@ -1,4 +1,4 @@
-//! What AWS asks of each resource type: `schemas/*.yaml`, embedded, compiled when first used.
+//! Rules of AWS for each resource type: `schemas/*.yaml`, embedded, compiled when first used.
 //!
 //! `schemas/common.yaml` is no type: it holds what several types share.
 
@@ -47,31 +47,32 @@ pub(crate) struct Schema {
     pub(crate) title: String,
     /// The file as it is.
     pub(crate) text: Value,
-    /// What each key may be: the values as they are written.
+    /// Validator of each key: the values as they are written.
     pub(crate) metadata: Validator,
-    /// What has to be there, and the rules between keys: an empty value is none.
+    /// Validator of required keys and the rules between keys: an empty value counts as missing.
     pub(crate) between: Validator,
     pub(crate) request: Option<Validator>,
-    /// Where values belong to a Region, an account or a partition.
+    /// Positions of values that belong to a Region, an account or a partition.
     pub(crate) places: Vec<ReferencePlace>,
     pub(crate) notes: &'static TypeNotes,
     pub(crate) recovery_point: Option<Regex>,
     pub(crate) resource_name: Option<Regex>,
-    /// Whether a rule asks about the recovery point itself, beyond its ARN.
+    /// True if a rule asks about the recovery point itself, beyond its ARN.
     pub(crate) asks_recovery_point: bool,
-    /// What the file says of each key, by AWS's spelling.
+    /// Properties of each key in the file, by AWS's spelling.
     pub(crate) properties: BTreeMap<String, Property>,
     /// AWS's spelling of each key, by the key in lower case.
     pub(crate) keys: BTreeMap<String, String>,
     /// Other spellings that AWS's own pages use: nothing to say about.
     pub(crate) also: BTreeSet<String>,
-    /// What a page calls another key's value, or AWS makes itself: in lower case, and what to know instead.
+    /// Names that a page uses for another key's value, or for what AWS makes itself: in lower case, with what to know
+    /// instead.
     pub(crate) instead: BTreeMap<String, String>,
     /// Keys that people write for another one, in lower case.
     pub(crate) mistaken: BTreeMap<String, String>,
 }
 
-/// What is asked for each value of a key: by pointer into the file it would be searched for again and again.
+/// Parts of the schema asked for each value of a key, so that they are not searched for by pointer again and again.
 pub(crate) struct Property {
     /// The schema of the value.
     pub(crate) schema: Value,
@@ -103,7 +104,7 @@ impl Rules {
         self.of(resource_type).map(|schema| &schema.text)
     }
 
-    /// What is restored of a type's composite recovery points; `None` where it has none, or no rules.
+    /// Returns what is restored of a type's composite recovery points; `None` if it has none, or no rules.
     #[must_use]
     pub fn composite(&self, resource_type: &str) -> Option<Composite> {
         self.of(resource_type)?.notes.composite
@@ -132,7 +133,7 @@ impl Rules {
         self.mistaken.get(&resource_type.to_lowercase()).copied()
     }
 
-    /// Whether there are rules of a type: one that there are none of is not known to be a type of AWS Backup.
+    /// Returns true if there are rules for a type: one without any is not known to be a type of AWS Backup.
     #[must_use]
     pub fn knows(&self, resource_type: &str) -> bool {
         self.of(resource_type).is_some()
@@ -146,7 +147,7 @@ impl Rules {
         spelled.map_or(key, String::as_str)
     }
 
-    /// Whether the value of a key names a place, or may: what is not known may name anything.
+    /// Returns true if the value of a key names a place, or may: an unknown one may name anything.
     #[must_use]
     pub fn names_place(&self, resource_type: &str, key: &str) -> bool {
         let schema = self.of(resource_type);
@@ -154,7 +155,7 @@ impl Rules {
         of.is_none_or(|of| kinds_in(&of.schema).iter().any(|kind| *kind != "none"))
     }
 
-    /// Whether a request may hold a key that AWS returns of a recovery point.
+    /// Returns true if a request may hold a key that AWS returns of a recovery point.
     #[must_use]
     pub fn is_sent(&self, resource_type: &str, key: &str) -> bool {
         let key = self.spelling(resource_type, key);
@@ -215,7 +216,7 @@ impl Schema {
             None => return Err(fail("has no title".to_owned())),
         };
         let mut text: Value = serde_yaml::from_str(text).map_err(|err| fail(err.to_string()))?;
-        // Who asks for the schema asks what may be written; the rest is read apart from it.
+        // Readers of the schema ask what may be written; the rest is read separately.
         if let Some(top) = text["x-redrill"].as_object_mut() {
             top.shift_remove("facts");
         }

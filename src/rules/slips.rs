@@ -16,7 +16,7 @@ pub(crate) struct Slip {
     pub(crate) because: String,
 }
 
-/// What went wrong where `schema` wants a list or a map and `text` is neither.
+/// Tells what went wrong if `schema` wants a list or a map and `text` is neither.
 pub(crate) fn of(schema: &Value, text: &str) -> Option<Slip> {
     let wanted = schema.get("type").and_then(Value::as_str)?;
     let trimmed = text.trim();

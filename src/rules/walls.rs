@@ -17,50 +17,50 @@ const MEMBERS: [&str; 3] = ["wall", "new_where", "ignored_where"];
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WallKind {
-    /// What it is, in a sentence.
+    /// Name of the kind in a sentence.
     pub(crate) called: String,
     /// The ARN behind `arn:<partition>:`, with `{region}`, `{account}` and `{value}`, the bare id or name.
     pub(crate) arn: Option<String>,
     /// The same of a value that begins with `alias/`.
     pub(crate) alias: Option<String>,
-    /// How ids of it begin, before the hyphen.
+    /// Prefix of its ids, before the hyphen.
     pub(crate) id: Option<String>,
-    /// Whether its ARN is known wherever it is found.
+    /// True if its ARN is known wherever it is found.
     #[serde(default)]
     pub(crate) by_arn: bool,
-    /// Whether AWS tells no upper case from lower case in it.
+    /// True if AWS ignores case in it.
     #[serde(default)]
     pub(crate) caseless: bool,
-    /// Whether a path behind the name is inside it.
+    /// True if a path after the name is inside it.
     #[serde(default)]
     pub(crate) has_paths: bool,
-    /// How Cloud Control API reads one.
+    /// Way to read one through Cloud Control API.
     pub(crate) reads: Option<WallRead>,
 }
 
-/// How Cloud Control API reads a place, by the CloudFormation reference of its type.
+/// Way to read a place through Cloud Control API, by the CloudFormation reference of its type.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WallRead {
     /// The type. Its primary identifier is the bare id or name.
     pub(crate) r#type: String,
-    /// That of what a value that begins with `alias/` names.
+    /// Type of what a value that begins with `alias/` names.
     pub(crate) alias: Option<String>,
-    /// Whether it is part of a network.
+    /// True if it is part of a network.
     #[serde(default)]
     pub(crate) network: bool,
     /// The property that is its VPC.
     pub(crate) vpc: Option<String>,
     /// The property that is its subnet, or its subnets.
     pub(crate) subnets: Option<String>,
-    /// Whether AWS stores the name in lower case.
+    /// True if AWS stores the name in lower case.
     #[serde(default)]
     pub(crate) lower: bool,
     /// The property that is its range of addresses.
     pub(crate) addresses: Option<String>,
 }
 
-/// What AWS picks where a request does not say.
+/// Default that AWS picks if a request does not say.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DefaultPick {
@@ -73,11 +73,11 @@ pub(crate) struct DefaultPick {
     pub(crate) walls: Vec<String>,
     /// The list of which each item has to say it, where it has any.
     pub(crate) each: Option<String>,
-    /// What AWS picks.
+    /// Description of what AWS picks.
     pub(crate) what: String,
     /// A warning where nothing that could be written says it.
     pub(crate) severity: Option<Level>,
-    /// Where that is documented.
+    /// Page that documents it.
     pub(crate) source: String,
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Wall<'a> {
 }
 
 impl WallRead {
-    /// How a kind of that name is read; none where it is not, or is no kind.
+    /// Returns the way to read a kind of that name; none if it is not read, or is no kind.
     pub(crate) fn of(name: &str) -> Option<&'static Self> {
         Wall::named(name)?.kind.reads.as_ref()
     }
@@ -108,7 +108,8 @@ impl Wall<'static> {
         walls.map(|(name, kind)| Self { name, kind })
     }
 
-    /// What a schema says that its value names. `given` is the value of a key beside it: `None` where that is not known yet.
+    /// Returns what a value names according to its schema. `given` is the value of a key next to it: `None` if that is
+    /// not known yet.
     pub(crate) fn of(schema: &Value, given: impl Fn(&str) -> Option<String>) -> Option<WallHere> {
         let note = &schema["x-redrill"];
         let wall = Self::named(note["wall"].as_str()?)?;
@@ -133,11 +134,11 @@ impl Wall<'static> {
     }
 }
 
-/// What a value names, as far as the keys beside it are known.
+/// Kind of place that a value names, as far as the keys next to it are known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum WallHere {
     Is(Wall<'static>),
-    /// It depends on a key beside it that is not known yet.
+    /// Depends on a key next to it that is not known yet.
     Later(Wall<'static>),
 }
 
@@ -155,7 +156,7 @@ impl<'de> Deserialize<'de> for WallName {
     }
 }
 
-/// Whether a note says what a value names, and no more: what holds of the limits is said further up.
+/// Returns true if a note only says what a value names: limits are covered further up.
 pub(super) fn is_only_wall(note: &Value) -> bool {
     let mut members = note.as_object().into_iter().flat_map(|note| note.keys());
     members.all(|member| MEMBERS.contains(&member.as_str()))

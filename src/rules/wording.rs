@@ -1,8 +1,8 @@
-//! What a piece of a schema asks for, in words; what it does not say in so many words is taken from its keywords.
+//! Wording of what a piece of a schema asks for; what it does not say explicitly is taken from its keywords.
 
 use serde_json::Value;
 
-/// What a value should be, as the end of the sentence «this is not …».
+/// Returns what a value should be, as the end of the sentence «this is not …».
 #[must_use]
 pub fn expected(schema: &Value) -> Option<String> {
     if let Some(words) = schema["x-redrill"]["expected"].as_str() {

@@ -15,7 +15,7 @@ mod rehearsal;
 mod report;
 mod settle;
 
-// What the steps take and give.
+// Types that the steps take and return.
 #[doc(inline)]
 pub use crate::backup::Endpoint;
 #[doc(inline)]
@@ -59,7 +59,7 @@ use crate::state::{Event, Recorded, RestoreStage, RunState};
 pub struct Loaded {
     /// Turns its restores into requests.
     pub planner: Planner,
-    /// What was found on the way, in the order in which it was.
+    /// Findings made on the way, in that order.
     pub findings: Findings,
 }
 
@@ -112,7 +112,7 @@ pub fn entries(
     (entries, asked)
 }
 
-/// What templates may use of what has happened.
+/// Collects what templates may use of what has happened.
 #[must_use]
 pub fn known(observed: &RunState) -> Known {
     let created: BTreeMap<String, Created> = observed
@@ -139,7 +139,7 @@ pub fn known(observed: &RunState) -> Known {
     }
 }
 
-/// How long a restore took, where an event says it: by its name.
+/// Returns the name of a restore and how long it took, if an event says so.
 #[must_use]
 pub fn took(recorded: &Recorded) -> Option<(String, SignedDuration)> {
     match &recorded.event {

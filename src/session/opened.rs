@@ -15,20 +15,20 @@ use crate::state::{Append, Event, History, Recorded};
 
 /// A run under its lock, with its journal read to the end.
 pub struct Opened<J> {
-    /// What is to come back.
+    /// Plan of what is to come back.
     pub plan: Plan,
-    /// What the run will do.
+    /// Changes that the run will make.
     pub diff: Diff,
-    /// What has happened.
+    /// History of what has happened.
     pub history: History,
-    /// What is known of the world.
+    /// Facts known of the world.
     pub known: Known,
     pub(super) journal: J,
     /// The first events, which are recorded when it runs.
     pub(super) events: Vec<Event>,
 }
 
-/// What a run works with.
+/// Dependencies of a run.
 pub struct Works<'a, A, C, O> {
     /// Completes requests while it goes on.
     pub planner: &'a Planner,
@@ -40,24 +40,24 @@ pub struct Works<'a, A, C, O> {
     pub clock: &'a C,
     /// The screen, and whoever else watches.
     pub observer: O,
-    /// What a person asks for.
+    /// Requests of a person.
     pub control: UnboundedReceiver<Control>,
-    /// How it behaves where there is a choice.
+    /// Behaviour of the run where there is a choice.
     pub policy: Policy,
 }
 
 /// A run that has ended, or that its runner has left.
 pub struct Outcome {
-    /// What was to come back, without its steps: what they have come to is in the journal.
+    /// Plan of what was to come back, without its steps: their outcome is in the journal.
     pub plan: Plan,
-    /// What the run was to do.
+    /// Changes that the run was to make.
     pub diff: Diff,
-    /// How the runner left, or why it could not go on.
+    /// Exit of the runner, or the reason why it could not go on.
     pub ended: Result<Ended, Stopped>,
 }
 
 impl<J: Append + 'static> Opened<J> {
-    /// What will be written to.
+    /// Returns the journal that will be written to.
     pub fn journal(&self) -> &J {
         &self.journal
     }
@@ -86,7 +86,7 @@ impl<J: Append + 'static> Opened<J> {
     {
         let drafts = self.plan.take_drafts();
         for change in &mut self.diff.changes {
-            // They have been shown; the engine makes each when it sends it.
+            // The tokens have been shown; the engine makes each when it sends it.
             change.token = None;
         }
         let engine = Engine {

@@ -19,7 +19,7 @@ pub type WantedPoint = (TargetIndex, String, Option<VaultName>);
 /// Recovery points to look up.
 pub type WantedPoints = BTreeSet<WantedPoint>;
 
-/// Whether a template of a step asks about its recovery point.
+/// Returns true if a template of a step asks about its recovery point.
 fn asks(step: &Step) -> bool {
     asks_source(&step.draft)
 }
@@ -41,7 +41,7 @@ pub(super) fn sources_useful(plan: &Plan) -> WantedPoints {
     arns(plan, |step| asks(step) || step.draft.lacks_recovery_point)
 }
 
-/// Where a restore says what it is made of.
+/// Returns the place where a restore says what it is made of.
 fn place(restore: &Restore) -> Span {
     let point = restore.recovery_point.as_ref();
     point.map_or(restore.name.span, Point::span)
@@ -64,7 +64,7 @@ pub fn wanted_point(step: &Step) -> WantedPoint {
     (step.target, arn, draft.vault.as_deref().cloned())
 }
 
-/// Why a recovery point is not at hand.
+/// Reason why a recovery point is not at hand.
 #[derive(Clone, Copy)]
 pub(super) enum NotAtHand<'e> {
     /// Nobody was asked.
@@ -75,7 +75,7 @@ pub(super) enum NotAtHand<'e> {
     Failed(&'e ApiError),
 }
 
-/// What was not checked, because a recovery point is not at hand: one note a type.
+/// Lists what was not checked because a recovery point is not at hand: one note per type.
 pub(super) fn point_unchecked(planner: &Planner, plan: &Plan, why: NotAtHand<'_>) -> Findings {
     let help = match why {
         NotAtHand::NotAsked => "add --inventory FILE to check them".to_owned(),
@@ -104,7 +104,7 @@ pub(super) fn point_unchecked(planner: &Planner, plan: &Plan, why: NotAtHand<'_>
         .collect()
 }
 
-/// What comes back and cannot be used as it is, where no command of the plan makes what it lacks: one note a type.
+/// Lists what comes back and cannot be used as it is, if no command of the plan makes what it lacks: one note per type.
 pub(super) fn lacking(planner: &Planner, plan: &Plan) -> Findings {
     let document = planner.document();
     let has = |commands: &[Check], what: &str| {
@@ -160,7 +160,7 @@ pub fn unresolved<'p>(plan: &'p Plan, only: &[String]) -> Vec<(&'p Step, &'p Sel
         .collect()
 }
 
-/// What is said where selectors were not resolved.
+/// Returns the note for selectors that were not resolved.
 pub(super) fn unresolved_note(planner: &Planner, plan: &Plan) -> Option<Finding> {
     let wanted = unresolved(plan, &[]);
     let (first, _) = wanted.first()?;
@@ -343,7 +343,7 @@ pub(super) fn not_found(
     findings
 }
 
-/// What is said where templates ask about recovery points and nobody is asked.
+/// Returns the finding for templates that ask about recovery points when nobody is asked.
 pub(super) fn source_unchecked(planner: &Planner) -> Finding {
     let document = planner.document();
     Finding::at(

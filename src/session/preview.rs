@@ -16,19 +16,19 @@ use crate::state::{Append, Event, History, Origin, Outline};
 /// A plan, what has happened to it so far, and what a run would do now.
 #[derive(Debug)]
 pub struct Preview {
-    /// What is to come back.
+    /// Plan of what is to come back.
     pub plan: Plan,
-    /// What has happened.
+    /// History of what has happened.
     pub history: History,
-    /// What is known of the world.
+    /// Facts known of the world.
     pub known: Known,
-    /// What was asked for.
+    /// Options that were asked for.
     pub wanted: Wanted,
-    /// What a run would do.
+    /// Changes that a run would make.
     pub diff: Diff,
 }
 
-/// What a run says of itself when it is opened.
+/// Facts that a run states about itself when it is opened.
 pub struct Opening {
     /// The plan file, as it was named.
     pub file: String,
@@ -38,7 +38,7 @@ pub struct Opening {
     pub endpoint: Endpoint,
     /// The saved plan that is carried out, where it is one.
     pub saved_plan: Option<String>,
-    /// What the plan comes to.
+    /// Summary of the plan.
     pub outline: Arc<Outline>,
     /// From when ages of recovery points were measured.
     pub start: Timestamp,
@@ -59,13 +59,13 @@ impl Opening {
     }
 }
 
-/// Why a run was not opened: another runner has worked on it since the preview.
+/// Reason why a run was not opened: another runner has worked on it since the preview.
 #[derive(Debug, thiserror::Error)]
 pub enum NotOpened {
-    /// What it has started is not what the plan asks for. This is what there is now.
+    /// Conflict between what it has started and what the plan asks for, with the preview as of now.
     #[error("the plan asks for something else than what its run has started")]
     Conflict(Box<Preview>),
-    /// It has resolved the selector of this restore to another recovery point.
+    /// Selector of this restore, which it has resolved to another recovery point.
     #[error("another runner has resolved `{restore}` to another recovery point")]
     ResolvedElsewhere {
         /// The restore.
@@ -91,7 +91,7 @@ impl Preview {
         self.diff = diff(&self.plan, &self.history.observed, &self.wanted);
     }
 
-    /// Whether there is something to start or to follow.
+    /// Returns true if there is something to start or to follow.
     #[must_use]
     pub fn has_work(&self) -> bool {
         self.diff.count(Action::Start) + self.diff.count(Action::Resume) > 0
@@ -159,7 +159,8 @@ impl Preview {
         })
     }
 
-    /// What the selectors of that which starts were resolved to, where the journal does not have it yet: the run keeps to it.
+    /// Records what the selectors of starting restores were resolved to, if the journal does not have it yet: the run
+    /// keeps to it.
     fn resolved(
         &mut self,
         settled: &BTreeMap<String, Arc<Resolved>>,
@@ -174,7 +175,7 @@ impl Preview {
             };
             let name = step.name.to_string();
             match self.known.resolved.get(&name) {
-                // Who else has begun this run may have it from a lock, and this one not.
+                // Another runner that began this run may have it from a lock, and this one not.
                 Some(recorded)
                     if recorded.selector == point.selector
                         && recorded.recovery_point == point.recovery_point =>

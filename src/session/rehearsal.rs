@@ -1,4 +1,4 @@
-//! What of a plan can be rehearsed.
+//! Selection of what can be rehearsed of a plan.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use crate::parse::Restore;
 use crate::plan::Planner;
 use crate::render::split_instance;
 
-/// What of a plan is rehearsed where types in it are not known: everything else, but for what needs them. All where that is
-/// nothing, where nothing is left, and where a type is another one misspelt.
+/// Selects what is rehearsed of a plan with unknown types: everything else, except what needs them. All restores if no
+/// type is unknown, if nothing is left, or if a type is another one misspelt.
 #[must_use]
 pub fn rehearsed(planner: &Planner) -> Vec<String> {
     let document = planner.document();

@@ -1,4 +1,4 @@
-//! What a run has come to, by its journal.
+//! Report of a run, by its journal.
 
 use crate::journal::{self, RunKey, RunStore};
 use crate::report::{Record, RunReport, run_report};

@@ -39,7 +39,7 @@ impl Settled {
     }
 }
 
-/// Who is asked about recovery points: one reader for each target of the plan.
+/// Source of answers about recovery points: one reader for each target of the plan.
 #[derive(Clone, Copy)]
 pub enum Points<'a, R> {
     /// Nobody: what hangs on them is said to be unchecked.
@@ -48,7 +48,7 @@ pub enum Points<'a, R> {
     Recorded(&'a [R]),
     /// AWS, at two calls a recovery point.
     Aws {
-        /// Who asks.
+        /// Readers that ask.
         readers: &'a [R],
         /// Otherwise AWS is connected to where a template needs it, and not for rules alone.
         is_connected: bool,
@@ -64,25 +64,25 @@ impl<'a, R> Points<'a, R> {
     }
 }
 
-/// What a plan is settled by.
+/// Inputs that settle a plan.
 pub struct Lookups<'a, R> {
-    /// Who is asked about recovery points.
+    /// Source of answers about recovery points.
     pub points: Points<'a, R>,
-    /// What the plan's selectors were locked to.
+    /// Recovery points that the plan's selectors were locked to.
     pub lock: Option<&'a Lock>,
-    /// Whether an inventory was given, be it the one that a rehearsal's emulator serves.
+    /// True if an inventory was given, even the one that a rehearsal's emulator serves.
     pub has_inventory: bool,
-    /// Whether AWS is asked if what is locked is still there; an inventory is in any case.
+    /// True if AWS is asked whether what is locked is still there; an inventory is in any case.
     pub checks_lock: bool,
     /// The restores that are acted on; all where it is empty.
     pub only: &'a [String],
-    /// When the run started, or would: ages of recovery points are measured from then.
+    /// Time when the run started, or would: ages of recovery points are measured from then.
     pub start: Timestamp,
 }
 
 impl<R> Lookups<'_, R> {
-    /// What is looked up of the recovery points, and whether the plan cannot do without: a file is asked about everything,
-    /// AWS about more than templates need where it is few.
+    /// Returns the recovery points to look up, and whether the plan cannot do without: a file is asked about
+    /// everything, AWS about more than templates need if those are few.
     fn sources(&self, plan: &Plan) -> (WantedPoints, bool) {
         let (wanted, useful) = (sources_wanted(plan), sources_useful(plan));
         let is_needed = !wanted.is_empty();
@@ -193,7 +193,7 @@ impl Loaded {
         Ok(settled)
     }
 
-    /// Says what hangs on recovery points that are not at hand.
+    /// Adds the findings for what depends on recovery points that are not at hand.
     fn unchecked(&self, mut settled: Settled) -> Settled {
         if let Some(plan) = &settled.plan {
             let (planner, findings) = (&self.planner, &mut settled.findings);

@@ -1,15 +1,15 @@
-//! What a silent run waits for.
+//! Work that a silent run waits for.
 
 use serde::{Deserialize, Serialize};
 
 use crate::render::Secrets;
 
-/// What a run waits for.
+/// Work that a run waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Awaited {
     /// Restore jobs that AWS is working on.
     pub jobs: usize,
-    /// Those that have gone on for the longest, and for how many seconds.
+    /// Jobs that have gone on for the longest, each with its seconds.
     pub longest: Vec<(String, i64)>,
     /// Requests that AWS has not answered with a job.
     pub requests: usize,

@@ -3,7 +3,7 @@
 use super::Event;
 use crate::state::{Deletion, RestoreStage, RestoreState};
 
-/// How far a deletion is after an event; none where the event cannot follow.
+/// Returns the state of a deletion after an event; none if the event cannot follow.
 pub(super) fn next_deletion(was: Option<&Deletion>, event: &Event) -> Option<Deletion> {
     match (event, was) {
         (Event::Deleting { .. }, None | Some(Deletion::Asked | Deletion::Left)) => {

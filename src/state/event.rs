@@ -1,4 +1,4 @@
-//! What happens in a run. The journal is made of these, and so are the screen and the report.
+//! Events of a run. The journal is made of these, and so are the screen and the report.
 
 mod redacting;
 
@@ -25,13 +25,13 @@ pub struct Recorded {
     /// few, where it is not known, and in earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws_ahead: Option<i64>,
-    /// What happened.
+    /// The event.
     #[serde(flatten)]
     pub event: Event,
 }
 
 impl Recorded {
-    /// When it happened, by AWS's clock as far as that is known.
+    /// Returns the time of the event, by AWS's clock as far as that is known.
     #[must_use]
     pub fn at_aws(&self) -> Timestamp {
         let ahead = SignedDuration::from_secs(self.aws_ahead.unwrap_or_default());
@@ -51,7 +51,7 @@ pub enum Event {
         run: RunId,
         /// The version of redrill.
         redrill: String,
-        /// Where it runs: the first target.
+        /// First target of the run.
         target: Target,
         /// The other targets, where there are any.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -87,7 +87,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reports: Option<u32>,
     },
-    /// What this runner was given: the plan, its restores and what they have to meet.
+    /// Input of this runner: the plan, its restores and their objectives.
     Planned {
         /// All of it.
         outline: Arc<Outline>,
@@ -96,9 +96,9 @@ pub enum Event {
     Resolved {
         /// The restore.
         restore: String,
-        /// When the run started, by which ages were measured.
+        /// Start of the run, by which ages were measured.
         measured_from: Timestamp,
-        /// What was asked for, and what it is.
+        /// Selector, and the recovery point that it means.
         point: Resolved,
     },
     /// A request is about to be sent, or a job to be adopted for it; on disk before it leaves.
@@ -113,7 +113,7 @@ pub enum Event {
         digest: RequestDigest,
         /// The request, secrets redacted.
         request: Request,
-        /// What AWS's clock had said last: no job of this request is older. Earlier versions do not say.
+        /// Time that AWS's clock had said last: no job of this request is older. Earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         aws_at: Option<Timestamp>,
         /// The job that is adopted, so that nothing leaves: its token may have been forgotten long ago. Earlier versions
@@ -137,12 +137,12 @@ pub enum Event {
         restore: String,
         /// The job.
         job_id: JobId,
-        /// How it was recognised.
+        /// Reason that it was recognised.
         because: String,
-        /// Whether this run has started it, perhaps from another machine; earlier versions do not say.
+        /// True if this run has started it, perhaps from another machine; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ours: Option<bool>,
-        /// When it ended, by AWS's clock, where it had before it was found here.
+        /// End of the job, by AWS's clock, if it had ended before it was found here.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ended_at: Option<Timestamp>,
         /// The jobs of attempts before this one that this record does not know of.
@@ -199,23 +199,24 @@ pub enum Event {
     Completed {
         /// The restore.
         restore: String,
-        /// What it made.
+        /// ARN of what it made.
         created_resource_arn: Option<String>,
         /// By AWS's clock.
         started_at: Option<Timestamp>,
         /// By AWS's clock.
         ended_at: Option<Timestamp>,
-        /// When the recovery point was made.
+        /// Creation time of the recovery point.
         recovery_point_created_at: Option<Timestamp>,
         /// AWS's words: a job can complete «with issues».
         message: Option<String>,
-        /// Why what AWS says that it made is not what was asked for; nothing follows from it, and it is never deleted.
+        /// Reason that what AWS says it made is not what was asked for; nothing follows from it, and it is never
+        /// deleted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mismatch: Option<String>,
         /// The size of the backup in bytes, where AWS said it; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         size_bytes: Option<i64>,
-        /// What the recovery point was made of, by AWS; earlier versions do not say.
+        /// Source of the recovery point, by AWS; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source_resource_arn: Option<String>,
     },
@@ -227,7 +228,7 @@ pub enum Event {
         job_id: JobId,
         /// The job that is the restore's.
         beside: JobId,
-        /// How it was recognised.
+        /// Reason that it was recognised.
         because: String,
     },
     /// The job has ended otherwise.
@@ -242,10 +243,10 @@ pub enum Event {
         started_at: Option<Timestamp>,
         /// By AWS's clock.
         ended_at: Option<Timestamp>,
-        /// What it had made by then; earlier versions do not say.
+        /// ARN of what it had made by then; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         created_resource_arn: Option<String>,
-        /// What the recovery point was made of, by AWS; earlier versions do not say.
+        /// Source of the recovery point, by AWS; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         source_resource_arn: Option<String>,
     },
@@ -254,11 +255,11 @@ pub enum Event {
         /// The restore.
         restore: String,
     },
-    /// It is not started in this run of redrill.
+    /// Not started in this run of redrill.
     Skipped {
         /// The restore.
         restore: String,
-        /// What stands in the way.
+        /// Reason that it is not started.
         because: String,
     },
     /// A command that judges what came back begins.
@@ -268,41 +269,41 @@ pub enum Event {
         restore: Option<String>,
         /// Its name.
         check: String,
-        /// Whether it is a step of the cutover.
+        /// True for a step of the cutover.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         cutover: bool,
-        /// How often it has been started by now, from 1.
+        /// Number of its starts by now, from 1.
         nth: u32,
         /// The command, secrets redacted.
         run: Vec<String>,
-        /// What the plan wants of it ([`crate::parse::Check::definition`]): a pass counts for that alone. None for a step of
-        /// the cutover, which is done once; earlier versions do not say.
+        /// Definition in the plan ([`crate::parse::Check::definition`]): a pass counts for that alone. None for a step
+        /// of the cutover, which is done once; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         definition: Option<String>,
-        /// How this start is found again; earlier versions do not say.
+        /// Identity by which this start is found again; earlier versions do not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         begun: Option<Box<Begun>>,
-        /// What became of an earlier start whose end nobody saw, where there is something to say.
+        /// Outcome of an earlier start whose end nobody saw, if there is something to say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         earlier: Option<String>,
     },
-    /// That command has ended.
+    /// End of that command.
     CheckEnded {
         /// The restore; none for a command of the plan as a whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         restore: Option<String>,
         /// Its name.
         check: String,
-        /// Whether it is a step of the cutover.
+        /// True for a step of the cutover.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         cutover: bool,
-        /// Which start it was.
+        /// Number of the start.
         nth: u32,
-        /// What it has come to.
+        /// Verdict on this start.
         verdict: CheckVerdict,
         /// Its exit code; none where it was killed or could not be started.
         exit: Option<i32>,
-        /// Why it has not passed.
+        /// Reason that it has not passed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
         /// The end of what it wrote, secrets redacted.
@@ -322,33 +323,33 @@ pub enum Event {
         /// AWS's words.
         message: String,
     },
-    /// What a restore has made is about to be deleted; on disk before the request leaves.
+    /// A restored resource is about to be deleted; on disk before the request leaves.
     Deleting {
         /// The restore.
         restore: String,
-        /// What is deleted.
+        /// ARN of the resource.
         arn: String,
         /// The client token of the request.
         token: ClientToken,
     },
-    /// What a restore has made is gone: it was read back, and was not there.
+    /// A restored resource is gone: it was read back, and was not there.
     Deleted {
         /// The restore.
         restore: String,
-        /// What is gone.
+        /// ARN of the resource.
         arn: String,
     },
-    /// What a restore has made could not be deleted, and is still there.
+    /// A restored resource could not be deleted, and is still there.
     #[serde(rename = "left")]
     DeletionFailed {
         /// The restore.
         restore: String,
-        /// What is left.
+        /// ARN of the resource.
         arn: String,
         /// Why.
         message: String,
     },
-    /// How often this runner has called AWS, by operation; the last thing that it says before it leaves.
+    /// Calls of this runner to AWS, by operation; the last thing that it says before it leaves.
     #[serde(rename = "called")]
     CallsMade {
         /// By AWS's name of the call.
@@ -357,7 +358,7 @@ pub enum Event {
     /// AWS does not answer, or answers that it cannot; said once.
     #[serde(rename = "trouble")]
     AwsUnavailable {
-        /// What it says.
+        /// Description of the outage.
         message: String,
     },
     /// Nothing has happened for a while: what the run waits for.
@@ -388,13 +389,13 @@ pub struct NestedJob {
     /// The recovery point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_point_arn: Option<String>,
-    /// What it made.
+    /// ARN of what it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_resource_arn: Option<String>,
 }
 
 impl NestedJob {
-    /// Whether nothing more will come of it.
+    /// Returns true if nothing more will come of it.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         matches!(self.status.as_str(), "COMPLETED" | "FAILED" | "ABORTED")
@@ -413,23 +414,23 @@ impl From<Job> for NestedJob {
     }
 }
 
-/// What a command that judges has come to.
+/// Verdict on a command that judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckVerdict {
-    /// It ended as expected.
+    /// Ended as expected.
     Passed,
-    /// It did not, and it is tried again.
+    /// Not as expected, and tried again.
     Again,
-    /// It did not, and that is that.
+    /// Not as expected, for good.
     Failed,
 }
 
-/// How the message of a command begins that could not be run.
+/// Start of the message of a command that could not be run.
 pub const NOT_RUN: &str = "it could not be run";
 
 impl Event {
-    /// Whether the journal keeps it. The rest is for the screen.
+    /// Returns true if the journal keeps it. The rest is for the screen.
     #[must_use]
     pub fn is_durable(&self) -> bool {
         !matches!(

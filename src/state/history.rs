@@ -1,4 +1,4 @@
-//! What the events of a run have come to, as far as going on with it needs to know.
+//! State of a run after its events, as far as going on with it needs to know.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::plan::hex;
 /// The events of a run so far. They are folded in one by one and not kept: a large run has hundreds of thousands.
 #[derive(Debug, Default)]
 pub struct History {
-    /// How far each restore is.
+    /// State of each restore.
     pub observed: RunState,
-    /// When the run was opened, and which it is; none where it is new.
+    /// Opening of the run: when, and which run it is; none if it is new.
     pub opened: Option<OpeningEvent>,
     /// The plan as the last runner took it up.
     pub outline: Option<Arc<Outline>>,
-    /// When it ended, where no runner has taken it up since.
+    /// End of the run, if no runner has taken it up since.
     pub ended: Option<Timestamp>,
-    /// When something that it had made was last found to be gone.
+    /// Time when something that it had made was last found to be gone.
     pub cleaned_up: Option<Timestamp>,
     /// The last job, where the journal does not say at which endpoint it was started: whether that is the one at hand is asked
     /// there.
@@ -38,7 +38,7 @@ pub struct History {
 pub struct Witness {
     /// Its id.
     pub job_id: JobId,
-    /// What it restores.
+    /// ARN of the recovery point that it restores.
     pub recovery_point_arn: String,
 }
 
@@ -128,7 +128,7 @@ impl History {
         self.opened.as_ref()?.world.as_ref()
     }
 
-    /// How many restores have made something that is gone since, or is about to be.
+    /// Counts the restores whose resource is gone since, or is about to be.
     #[must_use]
     pub fn deleted(&self) -> usize {
         let pasts = self.observed.restores.values();
@@ -136,8 +136,8 @@ impl History {
         pasts.filter(|past| is_gone(&past.deletion)).count()
     }
 
-    /// What has become of what it made, in words: how much is gone, and what was asked to be deleted by somebody who has not
-    /// seen the end of it.
+    /// Describes the deletions of what the run made: how much is gone, and what was asked to be deleted by somebody who
+    /// has not seen the end of it.
     #[must_use]
     pub fn deletions(&self) -> String {
         let pasts = self.observed.restores.values();
@@ -169,7 +169,7 @@ impl History {
         Ok(history)
     }
 
-    /// Says what the plan is, unless the journal has it already.
+    /// Returns the event that tells the plan, unless the journal has it already.
     #[must_use]
     pub fn planned(&self, outline: &Arc<Outline>) -> Option<Event> {
         (self.outline.as_ref() != Some(outline)).then(|| Event::Planned {
@@ -177,24 +177,24 @@ impl History {
         })
     }
 
-    /// When the run was opened, where it was.
+    /// Returns the time when the run was opened, if it was.
     #[must_use]
     pub fn start(&self) -> Option<Timestamp> {
         self.opened.as_ref().map(|opened| opened.at)
     }
 }
 
-/// How far a run is, as its journal has it.
+/// Position of a run in its journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename = "Position")] // as messages about damaged files call it
 pub struct JournalPosition {
-    /// How many records.
+    /// Number of records.
     pub records: usize,
     /// SHA-256 of them.
     pub sha256: String,
 }
 
-/// How far a run is, to be compared later.
+/// Counter of a run's position, to be compared later.
 #[derive(Debug, Default)]
 pub struct PositionCounter {
     records: usize,
@@ -213,13 +213,13 @@ impl PositionCounter {
         self.records += 1;
     }
 
-    /// How many events there were so far.
+    /// Returns the number of events so far.
     #[must_use]
     pub fn records(&self) -> usize {
         self.records
     }
 
-    /// What has been counted so far.
+    /// Returns the position so far.
     #[must_use]
     pub fn position(&self) -> JournalPosition {
         JournalPosition {

@@ -1,5 +1,5 @@
-//! Whether a job that is COMPLETED has brought back what was asked for: AWS says in its message where it has not. The
-//! messages are in `incomplete.yaml`, each with its source.
+//! Shortfalls of COMPLETED jobs: AWS says in the message if a job has not brought back what was asked for. The messages
+//! are in `incomplete.yaml`, each with its source.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ static LINES: LazyLock<Vec<Shortfall>> = LazyLock::new(|| {
     serde_yaml::from_str(include_str!("incomplete.yaml")).expect("incomplete.yaml")
 });
 
-/// What is missing, where AWS's message to a COMPLETED job says that something is.
+/// Finds what is missing, if AWS's message to a COMPLETED job says that something is.
 #[must_use]
 pub fn incomplete(message: Option<&str>) -> Option<&'static str> {
     let message = message?.to_lowercase();

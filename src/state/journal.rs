@@ -1,4 +1,4 @@
-//! What is asked of a journal.
+//! Interface of a journal.
 
 use super::Recorded;
 use crate::render::Secrets;

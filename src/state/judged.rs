@@ -1,4 +1,4 @@
-//! What the checks of a restore, or of the whole plan, have come to.
+//! Outcome of the checks of a restore, or of the whole plan.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{CheckProgress, CheckStage, RestoreStage, RunState};
 use crate::parse::Check;
 use crate::plan::Plan;
 
-/// What a list of checks has come to.
+/// Outcome of a list of checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judged {
     /// All have passed, or there are none.
@@ -47,7 +47,7 @@ pub fn outdated<'a>(
     names.next().map(|check| check.name.value.as_str())
 }
 
-/// Whether a command of the plan as a whole is due: everything is back and good, and something is left to run.
+/// Returns true if a command of the plan as a whole is due: everything is back and good, and something is left to run.
 #[must_use]
 pub fn due_after(plan: &Plan, observed: &RunState, retry_failed: bool, cutover: bool) -> bool {
     let is_good = |name: &str, checks: &[Check]| {

@@ -1,5 +1,5 @@
-//! What has happened in a run: its events, the one table of what may follow what (`transition.rs`), what they have come to, and
-//! the trait of whatever keeps them.
+//! State of a run: its events, the one table of what may follow what (`transition.rs`), their outcome, and the trait of
+//! their journal.
 
 mod awaited;
 mod deletion;

@@ -1,4 +1,4 @@
-//! What a run has done so far, restore by restore.
+//! Progress of a run, restore by restore.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::render::Resolved;
 pub struct RunState {
     /// By the restore's name.
     pub restores: BTreeMap<String, RestoreState>,
-    /// What selectors were resolved to, by the restore's name.
+    /// Recovery points that selectors were resolved to, by the restore's name.
     pub resolved: BTreeMap<String, Arc<Resolved>>,
     /// The checks of the plan as a whole, by name.
     pub checks: BTreeMap<String, CheckProgress>,
@@ -30,7 +30,7 @@ pub type Begins = (Option<String>, bool, String);
 /// The start of a command, by which a later runner finds what is left of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
-    /// What its processes have in their environment as `REDRILL_START`.
+    /// Value of `REDRILL_START` in the environment of its processes.
     pub id: String,
     /// Where.
     #[serde(flatten)]
@@ -53,19 +53,19 @@ pub struct Machine {
     pub session: Option<i32>,
 }
 
-/// What has become of a check.
+/// Progress of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckProgress {
-    /// How often it was started.
+    /// Number of starts.
     pub starts: u32,
-    /// How far it is.
+    /// Stage of the check.
     pub is: CheckStage,
-    /// What the plan wanted of it when it was last started, where the journal says so.
+    /// Definition in the plan when it was last started, if the journal says so.
     pub definition: Option<String>,
 }
 
 impl CheckProgress {
-    /// How far it is as the plan has it now. A pass of something else is none: it is as if it had never been run.
+    /// Returns its stage as the plan has it now. A pass of something else is none, as if it had never been run.
     #[must_use]
     pub fn under(&self, definition: &str) -> Option<CheckStage> {
         let is_other = self
@@ -76,74 +76,74 @@ impl CheckProgress {
     }
 }
 
-/// How far a check is.
+/// Stage of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckStage {
-    /// It was started, and nothing is known of its end.
+    /// Started, and nothing is known of its end.
     Started,
-    /// It did not pass, and is to be tried again.
+    /// Not passed, and to be tried again.
     Again,
-    /// It has passed.
+    /// Passed.
     Passed,
-    /// It has failed.
+    /// Failed.
     Failed,
-    /// It could not be run, which says nothing of what was restored; else as one that has failed.
+    /// Could not be run, which says nothing of what was restored; otherwise like one that has failed.
     NotRun,
 }
 
-/// What AWS Backup was told of the checks of a restore.
+/// Outcome of a restore's checks, as AWS Backup was told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// That all of them have passed.
+    /// All of them have passed.
     Successful,
-    /// That one has failed.
+    /// One has failed.
     Failed,
-    /// It did not take it.
+    /// AWS Backup did not take it.
     Refused,
 }
 
-/// How far the deletion of what a restore has made is.
+/// State of the deletion of what a restore has made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// It was asked for, and nothing is known of its end.
+    /// Asked for, and nothing is known of its end.
     Asked,
-    /// It is gone, and was not found when it was looked for.
+    /// Gone: not found when it was looked for.
     Gone,
-    /// It could not be deleted.
+    /// Could not be deleted.
     Left,
 }
 
-/// What has become of a restore.
+/// State of a restore.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RestoreState {
     /// The latest attempt, from 1.
     pub attempt: u32,
-    /// What was sent, where something was. The engine lets go of it once it has come back: there may be many.
+    /// Request that was sent, if any. The engine lets go of it once it has come back: there may be many.
     pub sent: Option<Sent>,
-    /// Whether the request has redrill's mark, by which its job is known.
+    /// True if the request has redrill's mark, by which its job is known.
     pub is_marked: bool,
-    /// When the request was first meant to leave.
+    /// Time when the request was first meant to leave.
     pub intended_at: Timestamp,
-    /// What AWS's clock had said by then, where that is known.
+    /// Time that AWS's clock had said by then, if known.
     pub aws_at: Option<Timestamp>,
     /// The job that was about to be adopted when the request was recorded: nothing of it left.
     pub adopts: Option<JobId>,
     /// The jobs of earlier attempts.
     pub former: Vec<JobId>,
-    /// How far it is.
+    /// Stage of the restore.
     pub stage: RestoreStage,
     /// Its job is COMPLETED, and AWS says that it has not brought back all that was asked for.
     pub is_incomplete: bool,
-    /// Whether its job was there already when this run found it.
+    /// True if its job was there already when this run found it.
     pub adopted: bool,
     /// The checks of what it has made, by name.
     pub checks: BTreeMap<String, CheckProgress>,
-    /// What AWS Backup was told that they have come to.
+    /// Outcome of the checks, as AWS Backup was told it.
     pub told: Option<Told>,
-    /// How far the deletion of what it has made is, where that was asked for.
+    /// State of the deletion of what it has made, if asked for.
     pub deletion: Option<Deletion>,
-    /// What else its jobs have made, by ARN: nested ones, those that have failed, and those of earlier attempts; and how far
-    /// the deletion of each is, where that was asked for.
+    /// Other resources of its jobs, by ARN: of nested ones, those that have failed, and those of earlier attempts; and
+    /// the state of the deletion of each, if asked for.
     pub others: BTreeMap<String, Option<Deletion>>,
 }
 
@@ -179,7 +179,7 @@ pub struct Sent {
     pub digest: RequestDigest,
 }
 
-/// How far a restore is.
+/// Stage of a restore.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RestoreStage {
     /// The request is about to leave, or has left without an answer: a job may exist.
@@ -195,7 +195,7 @@ pub enum RestoreStage {
     Completed {
         /// Its id.
         job_id: JobId,
-        /// What it made; AWS does not promise to say.
+        /// ARN of what it made; AWS does not promise to say.
         created_resource_arn: Option<String>,
     },
     /// The request was refused, or the job has failed.
@@ -205,12 +205,12 @@ pub enum RestoreStage {
         /// Why.
         message: String,
     },
-    /// It was not started, because of another.
+    /// Not started, because of another.
     Skipped,
 }
 
 impl RestoreStage {
-    /// Whether AWS may have seen the request.
+    /// Returns true if AWS may have seen the request.
     #[must_use]
     pub fn was_sent(&self) -> bool {
         !matches!(self, Self::Withdrawn | Self::Skipped)
@@ -226,7 +226,7 @@ impl RestoreStage {
         }
     }
 
-    /// Whether nothing more will come of it.
+    /// Returns true if nothing more will come of it.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         matches!(self, Self::Completed { .. } | Self::Failed { .. })

@@ -1,4 +1,4 @@
-//! What a run was given, as far as a report needs it: so that one can be written from the journal alone.
+//! Input of a run, as far as a report needs it: so that one can be written from the journal alone.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use crate::render::{Secrets, Target};
 /// A plan as a runner took it up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outline {
-    /// What the plan is for.
+    /// Purpose of the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Where it was read, by whom, and in which version.
+    /// Origin: where it was read, by whom, and in which version.
     #[serde(default)]
     pub origin: Origin,
-    /// What the whole run has to meet.
+    /// Objectives of the whole run.
     #[serde(default, skip_serializing_if = "Goals::is_empty")]
     pub objectives: Goals,
     /// The targets that the restores are planned for; those that the run was opened with, where earlier versions name
@@ -30,21 +30,21 @@ pub struct Outline {
     /// The names of the checks of the plan as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
-    /// What the plan wants of each of them; none in earlier versions.
+    /// Definition of each of them in the plan; none in earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub definitions: Vec<String>,
     /// The names of the steps of the cutover, where it was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cutover: Vec<String>,
-    /// How much could run at once, and whether a failure stopped the rest; earlier versions do not say.
+    /// Limits on what could run at once, and whether a failure stopped the rest; earlier versions do not say.
     #[serde(default, skip_serializing_if = "OutlinedLimits::is_empty")]
     pub limits: OutlinedLimits,
-    /// What `protect` had: it holds when the run is cleaned up, whatever has become of the plan.
+    /// Entries of `protect`: they hold when the run is cleaned up, even if the plan has changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protect: Vec<String>,
 }
 
-/// How much could run at once.
+/// Limits on what could run at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutlinedLimits {
     /// In all.
@@ -56,7 +56,7 @@ pub struct OutlinedLimits {
     /// In a target.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_target: BTreeMap<String, u32>,
-    /// Whether nothing new was started once something had failed.
+    /// True if nothing new was started once something had failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stops: bool,
 }
@@ -76,7 +76,7 @@ impl OutlinedLimits {
     }
 }
 
-/// Who runs it, where, and which version of the plan.
+/// Origin of a run: who runs it, where, and which version of the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// SHA-256 of the plan file, in hexadecimal.
@@ -90,7 +90,7 @@ pub struct Origin {
     pub host: String,
     /// Its operating system and processor.
     pub system: String,
-    /// Whether it is a rehearsal: nothing of it was asked of AWS.
+    /// True for a rehearsal: nothing of it was asked of AWS.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rehearsal: bool,
 }
@@ -109,13 +109,13 @@ pub struct OutlinedRestore {
     /// The index of its target.
     #[serde(default, skip_serializing_if = "is_first")]
     pub target: usize,
-    /// What it has to meet.
+    /// Objectives of the restore.
     #[serde(default, skip_serializing_if = "Goals::is_empty")]
     pub objectives: Goals,
     /// The names of its checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
-    /// What the plan wants of each of them; none in earlier versions.
+    /// Definition of each of them in the plan; none in earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub definitions: Vec<String>,
 }

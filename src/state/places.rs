@@ -1,4 +1,4 @@
-//! Where the restores of a run are. A plan may get other targets while a run goes on, or lose a restore.
+//! Places of a run's restores. A plan may get other targets while a run goes on, or lose a restore.
 
 use std::collections::HashMap;
 
@@ -11,13 +11,13 @@ use crate::render::Target;
 pub struct Places {
     /// All that there ever were.
     pub targets: Indexed<PlaceIndex, Target>,
-    /// Those of the plan as it was taken up last, by their places among all.
+    /// Targets of the plan as it was taken up last, by their places among all.
     current: Indexed<TargetIndex, PlaceIndex>,
     by_restore: HashMap<String, PlaceIndex>,
 }
 
 impl Places {
-    /// Those of a journal.
+    /// Collects the places of a journal.
     #[must_use]
     pub fn of(events: &[Recorded]) -> Self {
         let mut places = Self::default();

@@ -21,7 +21,7 @@ pub struct Illegal {
     event: String,
 }
 
-/// What has become of every restore, from the events of a run.
+/// Replays the events of a run to the state of every restore.
 ///
 /// # Errors
 ///
@@ -137,8 +137,8 @@ fn of_the_whole(observed: &mut RunState, event: &Event) -> Result<(), Illegal> {
     Ok(())
 }
 
-/// What a check is after an event; none where the event cannot follow. One that has passed is run again only where the plan
-/// wants something else of it since; a step of the cutover never is.
+/// Returns the progress of a check after an event; none if the event cannot follow. A check that has passed is run
+/// again only if the plan wants something else of it since; a step of the cutover never is.
 fn next_check(was: Option<&CheckProgress>, event: &Event) -> Option<CheckProgress> {
     let starts = was.map_or(0, |was| was.starts);
     match event {
@@ -183,7 +183,7 @@ fn next_check(was: Option<&CheckProgress>, event: &Event) -> Option<CheckProgres
     }
 }
 
-/// What becomes of a restore that has completed: it is checked, AWS Backup is told, what it made is deleted.
+/// Applies an event to a completed restore: it is checked, AWS Backup is told, what it made is deleted.
 fn after_completion(past: &RestoreState, event: &Event) -> Option<RestoreState> {
     let mut past = past.clone();
     match (event, &past.deletion) {
@@ -202,7 +202,7 @@ fn after_completion(past: &RestoreState, event: &Event) -> Option<RestoreState> 
         ) => {
             let is = next_check(past.checks.get(check), event)?;
             past.checks.insert(check.clone(), is);
-            // What it comes to is another verdict, which AWS Backup may take.
+            // The check leads to another verdict, which AWS Backup may take.
             past.told = past.told.filter(|told| *told != Told::Refused);
         }
         (Event::Published { status, .. }, None) if !past.checks.is_empty() => {
@@ -226,7 +226,7 @@ fn after_completion(past: &RestoreState, event: &Event) -> Option<RestoreState> 
     Some(past)
 }
 
-/// What a restore is after an event.
+/// Returns the state of a restore after an event.
 ///
 /// # Errors
 ///
@@ -252,12 +252,12 @@ fn illegal(past: Option<&RestoreState>, event: &Event) -> Illegal {
     }
 }
 
-/// What a restore is after an event that is a step in its life.
+/// Returns the state of a restore after an event that is a step in its life.
 fn stage_after(past: Option<RestoreState>, recorded: &Recorded) -> Result<RestoreState, Illegal> {
     use RestoreStage::{Completed, Failed, Intended, Running, Skipped, Withdrawn};
     let event = &recorded.event;
     let past = match past {
-        // It says nothing of the restore's own.
+        // A second job says nothing of the restore's own.
         Some(past) if matches!(event, Event::SecondJob { .. }) && past.stage.job_id().is_some() => {
             return Ok(past);
         }
@@ -315,7 +315,7 @@ fn stage_after(past: Option<RestoreState>, recorded: &Recorded) -> Result<Restor
                 job_id: job_id.clone(),
             }
         }
-        // What AWS names is not what was asked for: nothing is back that could be built on.
+        // The resource that AWS names is not the one asked for: nothing is back that could be built on.
         (
             Some(Running { job_id }),
             Event::Completed {

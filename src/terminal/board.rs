@@ -51,9 +51,9 @@ pub(super) struct Board {
     index: HashMap<Arc<str>, StepIndex>,
     /// Needed restores before those that need them.
     order: Vec<StepIndex>,
-    /// How many restores of each lane run at once.
+    /// Number of restores of each lane that run at once.
     lanes: Vec<u32>,
-    /// How many of all.
+    /// Number of all that run at once.
     at_once: u32,
     began: Timestamp,
     /// The first to have begun in front.
@@ -200,8 +200,8 @@ impl Board {
         self.restores[at].stage = stage;
     }
 
-    /// When everything may be back: the end of the longest chain, or of the work that a limit lets through, whichever is
-    /// later. None where nothing is left.
+    /// Estimates when everything is restored: the end of the longest chain, or of the work that a limit lets through,
+    /// whichever is later. `None` if nothing is left.
     pub(super) fn expected_end(&self, now: Timestamp) -> Option<Timestamp> {
         let mut ends: Indexed<StepIndex, Timestamp> = vec![now; self.restores.len()].into();
         let mut work = vec![SignedDuration::ZERO; self.lanes.len()];
@@ -290,7 +290,7 @@ impl Board {
         format!("{bar}  {text}")
     }
 
-    /// What runs and what is checked, the first to have begun in front.
+    /// Lists running jobs and checks, the first to have begun in front.
     fn doing(&self, now: Timestamp, room: usize, width: usize) -> Vec<String> {
         let since = |at: Timestamp| duration(now.duration_since(at).as_secs().max(0));
         let jobs = self.running.iter().map(|(began, at)| {
@@ -338,7 +338,7 @@ impl Board {
         rows
     }
 
-    /// What has not started, by what it waits for.
+    /// Counts the restores that have not started, by what they wait for.
     fn waits(&self) -> Option<String> {
         let mut waiting = 0;
         let mut ready = 0;
@@ -432,7 +432,7 @@ mod tests {
         }
     }
 
-    /// What is seen of a run after these events, each of which is said as its own line says it.
+    /// Renders a run after these events, each of which is worded as on its own line.
     fn seen(initial: InitialState, events: &[(i64, Event)], now: i64, size: Size) -> String {
         let mut counts = Counts::default();
         initial.restores.iter().for_each(|of| counts.add(of.stage));
@@ -618,7 +618,7 @@ mod tests {
         initial.at_once = 1;
         let mut board = Board::new(initial.clone());
         assert_eq!(board.expected_end(BEGAN), Some(later(36_000)));
-        // What has taken longer than expected ends now.
+        // Restores that have taken longer than expected end now.
         for at in 0..30 {
             let event = if at == 7 { accepted(at) } else { completed(at) };
             board.take(

@@ -15,17 +15,17 @@ use super::{Look, Now};
 use crate::diagnostic::{LocalTime, fold, visible};
 use crate::state::Recorded;
 
-/// How often the rows are drawn: so that the time goes on while nothing happens.
+/// Interval between redraws of the rows, so that the time goes on while nothing happens.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Says something above the rows, or on standard error where there are none: for what is no event of a run.
+/// Output above the rows, or on standard error if there are none: for messages that are no event of a run.
 #[derive(Clone, Default)]
 pub struct Speaker {
     rows: Arc<Mutex<Weak<Mutex<Shown>>>>,
 }
 
 impl Speaker {
-    /// Says it.
+    /// Prints a message.
     pub fn say(&self, text: &str) {
         let text = visible(text);
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +52,7 @@ pub(super) struct Shown {
     bar: ProgressBar,
     clock: LocalTime,
     now: Now,
-    /// When something last happened, which is now where time is simulated.
+    /// Time of the last event, which is now if time is simulated.
     last: Timestamp,
     is_coloured: bool,
     size: Size,

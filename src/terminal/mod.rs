@@ -32,10 +32,10 @@ use tally::Throttle;
 /// Up to so many restores, every event has its line.
 const FEW: usize = 50;
 
-/// How progress is shown.
+/// Style in which progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// What goes on at the bottom, with a line above for everything that matters.
+    /// Current activity at the bottom, with a line above for everything that matters.
     Bar,
     /// A line for everything that matters.
     Lines,
@@ -43,48 +43,48 @@ pub enum Style {
     None,
 }
 
-/// How the screen looks.
+/// Look of the screen.
 #[derive(Clone)]
 pub struct Look {
-    /// How progress is shown.
+    /// Style in which progress is shown.
     pub style: Style,
     /// Every change of a job's status has its line.
     pub verbose: bool,
     /// Times as people read them.
     pub clock: LocalTime,
-    /// What time it is.
+    /// Source of the current time.
     pub now: Now,
-    /// Whether rows have colours.
+    /// True if rows have colours.
     pub is_coloured: bool,
-    /// Whether jobs and resources are links to the AWS console: on a terminal that takes them, of a run at AWS.
+    /// True if jobs and resources are links to the AWS console: on a terminal that takes them, for a run at AWS.
     pub is_linked: bool,
-    /// Who else says something meanwhile.
+    /// Output for others meanwhile.
     pub speaker: Speaker,
 }
 
-/// What time it is while nothing happens.
+/// Source of the time while nothing happens.
 #[derive(Clone, Copy, Debug)]
 pub enum Now {
     /// A clock says so.
     Clock(fn() -> Timestamp),
-    /// As late as the last event: time is simulated, and lines have what has passed of it.
+    /// Time of the last event: time is simulated, and lines show how much of it has passed.
     Simulated,
 }
 
 /// A run as it is when the screen begins.
 #[derive(Clone, Debug, Default)]
 pub struct InitialState {
-    /// When this runner began.
+    /// Time at which this runner began.
     pub at: Timestamp,
-    /// How many restores are where.
+    /// Number of restores at each stage.
     pub counts: Counts,
     /// In the plan's order, where they are shown.
     pub restores: Indexed<StepIndex, InitialRestore>,
     /// Their positions, needed ones before those that need them.
     pub order: Vec<StepIndex>,
-    /// How many restores of each lane run at once.
+    /// Number of restores of each lane that run at once.
     pub lanes: Vec<u32>,
-    /// How many of all.
+    /// Number of all that run at once.
     pub at_once: u32,
     /// Somebody else starts them, and goes on when nobody watches.
     pub is_started_elsewhere: bool,
@@ -95,34 +95,34 @@ pub struct InitialState {
 pub struct InitialRestore {
     /// Its name.
     pub name: Arc<str>,
-    /// Those that it waits for.
+    /// Restores that it waits for.
     pub needs: Arc<[StepIndex]>,
-    /// How many checks it has that have not ended.
+    /// Number of its checks that have not ended.
     pub checks: usize,
-    /// How long it is likely to take.
+    /// Duration that is likely.
     pub expected: SignedDuration,
     /// The Region that it runs in.
     pub region: RegionName,
     /// The limit that it is under.
     pub lane: usize,
-    /// How far it is.
+    /// Progress of the restore.
     pub stage: Stage,
 }
 
-/// How far a restore is, for the eye.
+/// Progress of a restore, for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Nothing was sent.
     Waiting,
     /// A request was sent that has no answer.
     Sent,
-    /// It has a job, since then.
+    /// Has a job, since this time.
     Running(Timestamp),
-    /// It is back, and its checks have not ended.
+    /// Restored, and its checks have not ended.
     Checking,
-    /// It is back, and good.
+    /// Restored, and good.
     Done,
-    /// It will not be, in this run of redrill.
+    /// Not good, and will not be in this run of redrill.
     Bad,
 }
 
@@ -136,9 +136,9 @@ pub struct Screen {
     has_header: bool,
     began: Timestamp,
     is_started_elsewhere: bool,
-    /// Where each restore runs, where that makes a link.
+    /// Region of each restore, if that makes a link.
     regions: HashMap<Arc<str>, RegionName>,
-    /// When the last line was written.
+    /// Time of the last line.
     last: Option<Timestamp>,
     out: anstream::AutoStream<std::io::Stderr>,
 }
@@ -170,8 +170,8 @@ impl Screen {
         }
     }
 
-    /// Says whose run this is and where, before AWS is asked anything that may take its time. It is not said again when it is
-    /// recorded.
+    /// Prints whose run this is and where, before AWS is asked anything that may take its time. It is not repeated when
+    /// it is recorded.
     pub fn head(&mut self, opened: &Recorded) {
         if let Some(words) = words::words(&opened.event, self.look.verbose) {
             self.line(opened, &words);
@@ -186,7 +186,7 @@ impl Screen {
         }
     }
 
-    /// Whether anything goes on at AWS, or may: jobs, and requests without an answer.
+    /// Returns true if anything goes on at AWS, or may: jobs, and requests without an answer.
     #[must_use]
     pub fn goes_on(&self) -> bool {
         self.tally.goes_on()
@@ -288,7 +288,7 @@ fn passed(since: SignedDuration) -> String {
     )
 }
 
-/// What is expected of a run, restore by restore.
+/// Returns true if an event is expected of every restore of a run.
 fn is_usual(event: &Event) -> bool {
     matches!(
         event,
@@ -341,7 +341,7 @@ mod tests {
         let url = "https://us-west-2.console.aws.amazon.com/backup/home?region=us-west-2#/jobs/restore/details/A-1";
         let wanted = format!("files: started, job \x1b]8;;{url}\x1b\\A-1\x1b]8;;\x1b\\");
         assert_eq!(linked, wanted);
-        // It is as wide as without.
+        // The text is as wide as without the link.
         assert_eq!(textwrap::core::display_width(&linked), text.len());
         assert_eq!(screen(false).linked(text.into(), &event), text);
     }

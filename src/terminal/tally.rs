@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Stage;
 use crate::state::Event;
 
-/// How many restores are where.
+/// Number of restores at each stage.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     pub(super) total: usize,
@@ -57,7 +57,7 @@ impl Counts {
         }
     }
 
-    /// Whether anything goes on at AWS, or may.
+    /// Returns true if anything goes on at AWS, or may.
     pub(super) fn goes_on(&self) -> bool {
         self.running + self.unanswered > 0
     }
@@ -88,7 +88,7 @@ const OFTEN: SignedDuration = SignedDuration::from_secs(10);
 const SELDOM: SignedDuration = SignedDuration::from_mins(5);
 
 impl Throttle {
-    /// Whether it is time for a line, which is then written. The end of a run always has one.
+    /// Returns true if it is time for a line, which is then written. The end of a run always has one.
     pub(super) fn is_time(&mut self, now: Timestamp, ends: bool) -> bool {
         let first = *self.first.get_or_insert(now);
         let last = *self.last.get_or_insert(now);

@@ -5,17 +5,17 @@ use jiff::SignedDuration;
 use crate::backup::Endpoint;
 use crate::state::{Awaited, CheckVerdict, Event};
 
-/// What is said to somebody who wants to leave while nothing runs.
+/// Message for somebody who wants to leave while nothing runs.
 pub(super) const IDLE: &str =
     "stopping: no new restores, and none is running (Ctrl-C again to quit now)";
 
-/// What is said to somebody who wants to leave while somebody else starts the restores.
+/// Message for somebody who wants to leave while somebody else starts the restores.
 pub(super) const FOLLOWED: &str = "stopping to watch: the state machine continues and starts what is left (Ctrl-C again to quit now)";
 
-/// What is said to somebody who wants to leave a rehearsal while something runs: nothing of it is at AWS.
+/// Message for somebody who wants to leave a rehearsal while something runs: nothing of it is at AWS.
 pub(super) const REHEARSED: &str = "stopping: no new restores (Ctrl-C again to quit now)";
 
-/// Whether a status is one that AWS documents of a restore job.
+/// Returns true if AWS documents this status of a restore job.
 pub(super) fn is_known(status: &str) -> bool {
     ["PENDING", "RUNNING", "COMPLETED", "ABORTED", "FAILED"].contains(&status)
 }
@@ -203,7 +203,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
     })
 }
 
-/// What a run waits for: what stands in the way first, then what goes on.
+/// Describes what a run waits for: obstacles first, then what goes on.
 fn waiting(awaited: &Awaited) -> String {
     let duration = |seconds: i64| format!("{:#}", SignedDuration::from_secs(seconds));
     let count = |count: usize, one: &str| match count {
@@ -262,7 +262,7 @@ fn waiting(awaited: &Awaited) -> String {
     }
 }
 
-/// What a check is called on a line.
+/// Names a check on a line.
 fn subject(restore: Option<&str>, check: &str, cutover: bool) -> String {
     match restore {
         Some(restore) => format!("{restore}: check {check}"),

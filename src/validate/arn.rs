@@ -204,7 +204,7 @@ fn has_form(points: &PointForms, arn: &Arn<'_>) -> bool {
     forms.any(|form| is_of(form, arn))
 }
 
-/// What to say where an ARN of a service is none of its recovery points, and what to write.
+/// Returns the message for an ARN of a service that is none of its recovery points, and what to write.
 fn of_no_form(arn: &Arn<'_>, forms: &[&str]) -> (String, String) {
     let heads = forms
         .iter()

@@ -120,7 +120,7 @@ pub(super) fn metadata(
                 .map(|(key, _)| key.as_str())
                 .collect();
             point.insert("Differs".to_owned(), differs.into());
-            // What AWS did not return is none at the source, where it returned anything.
+            // A key that AWS did not return is unset at the source, if AWS returned anything.
             let returned = |key: &str| {
                 let mut of_source = source.metadata.keys();
                 source.metadata.is_empty() || of_source.any(|k| k.eq_ignore_ascii_case(key))

@@ -8,7 +8,7 @@ use crate::ids::StepIndex;
 use crate::parse::Document;
 use crate::render::{Instances, instance_name, split_instance};
 
-/// What a name in `needs` means.
+/// Meaning of a name in `needs`.
 enum Need<'a> {
     /// A restore, with all its instances.
     Restore(usize),
@@ -56,7 +56,7 @@ pub(super) fn needs(document: &Document, instances: &Instances, findings: &mut F
 /// Steps of a cycle that are shown besides the one that closes it.
 const SHOWN: usize = 8;
 
-/// What is wrong with one name in `needs`, and where it was needed first.
+/// Finds what is wrong with one name in `needs`, and where it was needed first.
 fn wrong(
     document: &Document,
     instances: &Instances,

@@ -41,32 +41,32 @@ pub struct Checked {
     pub resource_type: String,
     /// The metadata as AWS is sent it.
     pub metadata: Metadata,
-    /// What each key that is not known yet waits for; `RecoveryPointArn` is the recovery point.
+    /// Facts that each unknown key waits for; `RecoveryPointArn` is the recovery point.
     pub holes: BTreeMap<RequestField, BTreeSet<Fact>>,
-    /// Whether AWS copies the source's tags.
+    /// True if AWS copies the source's tags.
     pub copy_source_tags: Option<bool>,
-    /// Whether redrill's mark is sent: where AWS documents `aws:backup:request-id` for the type, unless the plan says.
+    /// True if redrill's mark is sent: where AWS documents `aws:backup:request-id` for the type, unless the plan says.
     pub takes_mark: bool,
-    /// Whether rules of the type ask about the recovery point, which is not at hand.
+    /// True if rules of the type ask about the recovery point, which is not at hand.
     pub lacks_recovery_point: bool,
-    /// How long it is likely to take.
+    /// Expected duration.
     pub expected: SignedDuration,
 }
 
-/// What a plan lets its restores touch, and what is known of the run.
+/// Limits on what a plan lets its restores touch, and what is known of the run.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds<'a> {
-    /// What no request may write to.
+    /// Resources that no request may write to.
     pub protect: &'a [Spanned<String>],
-    /// What requests may name at all; none where the plan has no `allow`.
+    /// Limits on what requests may name at all; none if the plan has no `allow`.
     pub walls: Option<&'a Walls>,
-    /// What restores of the run have made.
+    /// Resources that restores of the run have made.
     pub created: &'a BTreeMap<String, Created>,
     /// The values that must not show.
     pub secrets: &'a Secrets,
     /// The run.
     pub run_id: &'a RunId,
-    /// Whether nothing of it is asked of AWS.
+    /// True if nothing of the run is asked of AWS.
     pub is_rehearsal: bool,
 }
 
@@ -178,7 +178,7 @@ pub fn restore(
     })
 }
 
-/// What runs in each target, by whether it takes a role.
+/// Collects what runs in each target, by whether it takes a role.
 fn roles<'a>(document: &'a Document, rules: &'a Rules) -> Vec<arn::Roles<'a>> {
     let mut roles: Vec<arn::Roles<'a>> = Vec::new();
     roles.resize_with(document.targets.len(), Default::default);

@@ -1,4 +1,4 @@
-//! Whether zones, keys and other ARNs in the metadata belong to where the restore runs.
+//! Checks that zones, keys and other ARNs in the metadata belong to where the restore runs.
 //!
 //! The commonest drill copies recovery points to another Region or account and restores them there; what AWS returns of
 //! them still names the zones and keys of the source. `x-redrill.place` in `schemas/*.yaml` says which keys hold such a
@@ -50,7 +50,7 @@ pub(super) fn region_of_zone(zone: &str) -> Option<&str> {
     (is_zone && is_region(region)).then_some(region)
 }
 
-/// What speaks against a value.
+/// Objection to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Misfit {
     pub(super) rule: &'static Rule,
@@ -59,7 +59,7 @@ pub(super) struct Misfit {
     pub(super) url: &'static str,
 }
 
-/// Whether a value fits a Region and an account; what is not known of these is empty.
+/// Returns why a value does not fit a Region and an account; what is not known of these is empty.
 pub(super) fn misfit(
     kind: ReferenceKind,
     value: &str,

@@ -1,4 +1,4 @@
-//! What a JSON Schema validator finds, as findings that people can act on.
+//! Problems that a JSON Schema validator finds, as findings that people can act on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,7 @@ impl Checker<'_> {
             findings.extend(unknown);
             return;
         }
-        // What is empty says that there is none: no limit is held against it.
+        // An empty value says that there is none: no limit applies to it.
         let is_limit = !segments.is_empty() && !is_rule(problem.schema_path().as_str());
         if is_limit && is_nothing(problem.instance()) {
             findings.extend(self.empty_text(problem, &segments));
@@ -71,7 +71,7 @@ impl Checker<'_> {
             .or_else(|| missing.clone().filter(|_| top.is_none()))
             .or(top.clone().filter(|top| top != "RecoveryPoint"))
             .or(note.at.clone());
-        // What is wrong with the recovery point itself stands where it is named.
+        // Findings about the recovery point itself stand where it is named.
         let about_arn = top.as_deref() == Some("RecoveryPointArn");
         let about_point =
             top.as_deref() == Some("RecoveryPoint") || (about_arn && note.at.is_none());
@@ -99,7 +99,7 @@ impl Checker<'_> {
             Some(words) => words.clone(),
             None => self.message(problem, &note, missing.as_deref(), top.as_deref(), &place),
         };
-        // Who has written a selector has not seen the ARN that it means.
+        // The author of a selector has not seen the ARN that it means.
         let words = match (named_at, problem.instance().as_ref()) {
             (Some(Point::Selector(_)), Value::String(arn)) if about_arn => {
                 format!("{words}: the selector means {arn}")
@@ -242,12 +242,12 @@ impl Checker<'_> {
         }
     }
 
-    /// Where a value is written, by the keys and numbers that lead to it.
+    /// Finds where a value is written, by the keys and numbers that lead to it.
     pub(super) fn value_span(&self, segments: &[String]) -> Span {
         self.span(&SchemaNote::default(), segments)
     }
 
-    /// Where a member of a value is written.
+    /// Finds where a member of a value is written.
     fn member(&self, key: &str, segments: &[String]) -> Option<Span> {
         let (top, rest) = segments.split_first()?;
         let value = &self.entries.get(top.as_str())?.value;
@@ -288,7 +288,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Whether the value of a key is a template of the run id.
+    /// Returns true if the value of a key is a template of the run id.
     fn uses_run_id(&self, key: &str) -> bool {
         let written = self.entries.get(key).map(|entry| &entry.value.kind);
         matches!(written, Some(Kind::String(text)) if text.contains("run.id"))
@@ -327,7 +327,7 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a value says that there is none: `null`, `""`, `[]` and `{}`.
+/// Returns true if a value says that there is none: `null`, `""`, `[]` and `{}`.
 pub(super) fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -338,7 +338,7 @@ pub(super) fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Whether a place of a schema is in a rule, and not in what a key may be.
+/// Returns true if a place of a schema is in a rule, and not in what a key may be.
 fn is_rule(path: &str) -> bool {
     path.starts_with("/allOf/")
 }
@@ -380,7 +380,7 @@ fn unescaped(segment: &str) -> String {
     segment.replace("~1", "/").replace("~0", "~")
 }
 
-/// What somebody means who writes a boolean in words of YAML 1.1 or of a form.
+/// Reads a boolean written in words of YAML 1.1 or of a form.
 fn meant(written: &Value) -> Option<bool> {
     match written.as_str()?.to_ascii_lowercase().as_str() {
         "yes" | "y" | "on" | "1" | "true" | "enabled" => Some(true),

@@ -13,7 +13,7 @@ use crate::parse::Restore;
 use crate::render::{Rendered, Target};
 use crate::rules::{Facts, SourceKey};
 
-/// Where a value stands: what a bare name in it would be the name of.
+/// Context of a value: what a bare name in it would be the name of.
 #[derive(Clone, Copy, Debug)]
 struct ValueContext<'a> {
     /// The services in whose ARNs the resources of the type stand; of a type that is not known, any may be meant.
@@ -68,8 +68,8 @@ pub(super) fn check(
     }
 }
 
-/// Whether a key only says where the backup came from. A value in another case than the page's does not count: what AWS makes
-/// of it is not known.
+/// Returns true if a key only says where the backup came from. A value in another case than the page's does not count:
+/// AWS's reading of it is not known.
 fn names_source(of: &SourceKey, key: &str, written: &Restore, rendered: &Rendered) -> bool {
     let is_given = |(key, values): (&String, &Vec<String>)| {
         rendered.metadata.iter().any(|entry| {
@@ -107,8 +107,8 @@ pub(super) fn entries(protect: &[Spanned<String>], source: &Text, findings: &mut
     }
 }
 
-/// What of an entry comes from patterns of another kind, which no ARN, id or name has; and whether that is sure: a name may
-/// have a dot before a `*`.
+/// Finds the part of an entry that comes from patterns of another kind, which no ARN, id or name has; and whether that
+/// is sure: a name may have a dot before a `*`.
 fn not_a_pattern(entry: &str) -> Option<(&'static str, bool)> {
     let entry = entry.trim();
     let has = ["?", "[", "]", "\\", "|", "(", ")", "{", "}", "^", "$"];
@@ -134,9 +134,9 @@ pub fn protects<'a>(
     protect.into_iter().find(|entry| is_in(entry, arn, place))
 }
 
-/// Whether a value names what an entry protects, at whatever depth.
+/// Returns true if a value names what an entry protects, at whatever depth.
 fn is_in(entry: &str, value: &str, place: ValueContext<'_>) -> bool {
-    // What is JSON is looked at inside; what only looks like it is a text.
+    // JSON is searched inside; a value that only looks like it is a text.
     let inside = value.trim_start().starts_with(['[', '{', '"']);
     match inside.then(|| serde_json::from_str::<Value>(value)) {
         Some(Ok(json)) => is_in_json(entry, &json, place),
@@ -190,7 +190,7 @@ fn names(word: &str) -> impl Iterator<Item = &str> {
     tails.chain(parts).filter(|name| !name.is_empty())
 }
 
-/// Whether a text is what a pattern says, in which `*` is any text.
+/// Returns true if a text matches a pattern, in which `*` is any text.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
@@ -210,7 +210,7 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     rest.len() >= last.len() && rest.ends_with(last)
 }
 
-/// Whether another ARN names a part of an entry's: an object of a bucket, a table of a database.
+/// Returns true if another ARN names a part of an entry's: an object of a bucket, a table of a database.
 fn is_part_of(arn: &Arn<'_>, other: &Arn<'_>) -> bool {
     let of_same = matches(arn.service, other.service)
         && (arn.region.is_empty() || matches(arn.region, other.region))
@@ -222,8 +222,8 @@ fn is_part_of(arn: &Arn<'_>, other: &Arn<'_>) -> bool {
             .any(|(at, _)| matches(arn.resource, &other.resource[..at]))
 }
 
-/// Whether a bare word at a place is the name of an entry's resource. An id that is unique by itself is, wherever it stands;
-/// a name is where it would name a thing of the same service, account and Region.
+/// Returns true if a bare word at a place is the name of an entry's resource. An id that is unique by itself counts
+/// anywhere; a name only where it would name a thing of the same service, account and Region.
 fn is_named(arn: &Arn<'_>, word: &str, place: ValueContext<'_>) -> bool {
     let tails = arn
         .resource

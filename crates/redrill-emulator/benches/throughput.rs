@@ -1,4 +1,4 @@
-//! How much of a bare server's throughput the emulator keeps: the same hyper, the same runtime, the same client, one run.
+//! Share of a bare server's throughput that the emulator keeps: same hyper, same runtime, same client, one run.
 //!
 //! `cargo bench -p redrill-emulator`; it fails below [`WANTED`].
 
@@ -26,7 +26,7 @@ const WANTED: f64 = 0.7;
 const CONNECTIONS: usize = 32;
 const ROUND: Duration = Duration::from_millis(100);
 const ROUNDS: usize = 31;
-/// What a job may cost in memory, with the body of its request.
+/// Memory that a job may cost, with the body of its request.
 const MOST_BYTES: u64 = 1500;
 const JOBS: u64 = 50_000;
 /// A recovery point of `inventories/mixed.yaml`.
@@ -64,7 +64,7 @@ async fn bare(answer: Bytes) -> SocketAddr {
     addr
 }
 
-/// What to send as the request of that number.
+/// Function that makes the request of a given number.
 type Ask = dyn Fn(u64) -> Vec<u8> + Send + Sync;
 
 /// Requests over one connection, one after the other, until the time is up; how many were answered.
@@ -161,7 +161,7 @@ async fn ask(stream: &mut TcpStream, request: &[u8]) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-/// What jobs cost in memory: of so many, each of a recovery point of its own. None where the system does not say.
+/// Measures what jobs cost in memory: of so many, each of a recovery point of its own. None if the system does not say.
 async fn bytes_for_each_job(count: u64) -> Option<u64> {
     let options = Options {
         speed: Speed::Max,

@@ -19,12 +19,12 @@ use super::error::{ApiError, ErrorCode};
 use super::start_request::{Member, read, text, utf8};
 use redrill_inventory::RecoveryPointStatus;
 
-/// How many a recovery point has at most.
+/// Maximum number for a recovery point.
 const MOST: usize = 5;
 const CREATION: SignedDuration = SignedDuration::from_mins(1);
 const DELETION: SignedDuration = SignedDuration::from_secs(30);
 
-/// What CreateBackupAccessPoint is asked for.
+/// Input of CreateBackupAccessPoint.
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) name: String,
@@ -53,7 +53,7 @@ pub(super) struct AccessPoint {
     pub(super) source: Source,
     metadata: BTreeMap<String, String>,
     pub(super) created_at: Timestamp,
-    /// What it is once it has been made, and why.
+    /// Status once it has been made, and the reason for it.
     becomes: (&'static str, Option<String>),
     deleted_at: Option<Timestamp>,
 }
@@ -231,7 +231,7 @@ impl AccessPoints {
             becomes,
             deleted_at: None,
         });
-        // It was just added.
+        // The point was just added.
         let last = self.0.len() - 1;
         Ok(&self.0[last])
     }
@@ -272,7 +272,7 @@ impl AccessPoints {
         self.all(now).find(active)
     }
 
-    /// Those that are there.
+    /// Lists the access points that are there.
     pub(super) fn all(&self, now: Timestamp) -> impl Iterator<Item = &AccessPoint> {
         self.0.iter().filter(move |one| !one.is_gone(now))
     }
@@ -302,7 +302,7 @@ impl AccessPoint {
         self.becomes.1.as_deref().filter(|_| made)
     }
 
-    /// When the status changes next.
+    /// Returns the time of the next status change.
     pub(super) fn next_event(&self, now: Timestamp) -> Option<Timestamp> {
         let next = match self.deleted_at {
             Some(at) => add(at, DELETION),
@@ -311,7 +311,7 @@ impl AccessPoint {
         (next > now).then_some(next)
     }
 
-    /// What it was created with, and once it is there the access point of Amazon S3 to read through.
+    /// Returns what it was created with, and once it is there the access point of Amazon S3 to read through.
     pub(super) fn metadata(&self, now: Timestamp) -> BTreeMap<String, String> {
         let mut metadata = self.metadata.clone();
         if self.status(now) == "AVAILABLE" {

@@ -128,7 +128,7 @@ impl Answer {
         }
     }
 
-    /// Says that it is JSON, and is none.
+    /// Makes an answer that claims to be JSON but is not.
     pub(super) fn garbage() -> Answer {
         Answer {
             status: 200,

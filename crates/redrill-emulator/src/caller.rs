@@ -1,10 +1,10 @@
-//! Who asks, and of which region.
+//! Caller of a request, and the region it asks.
 
 use std::sync::Arc;
 
 use redrill_inventory::PolicyDocument;
 
-/// Who asks, and of which region.
+/// Caller of a request, and the region it asks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caller {
     pub(super) account: String,
@@ -13,10 +13,10 @@ pub(super) struct Caller {
     pub(super) who: Who,
 }
 
-/// Which principal of the account it is.
+/// Principal of the account that calls.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Who {
-    /// Whom the inventory names as the account's caller.
+    /// Principal that the inventory names as the account's caller.
     #[default]
     Default,
     /// The user whose access key it is.
@@ -34,7 +34,7 @@ impl Who {
     }
 }
 
-/// What begins the session tokens of the emulator: they hold the session themselves, so that it outlives a restart.
+/// Prefix of the emulator's session tokens: they hold the session themselves, so that it outlives a restart.
 const MARK: &str = "emulated?";
 
 /// The session token of a session.

@@ -1,4 +1,4 @@
-//! Which recovery points exist, for whom, and where: an inventory with an index, or anything that is well-formed.
+//! Recovery points that exist, for whom, and where: an inventory with an index, or anything that is well-formed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -269,7 +269,7 @@ impl Catalog {
             .filter(|one| one.is_there())
     }
 
-    /// Whether an account shares a vault of this name with the caller.
+    /// Returns true if an account shares a vault of this name with the caller.
     pub(super) fn shares(&self, owner: &str, vault: &str, caller: &Caller) -> bool {
         self.shared_vaults(caller)
             .any(|((account, _), name, _)| account == owner && name == vault)
@@ -330,7 +330,7 @@ impl Catalog {
             .flat_map(|vault| vault.points.iter())
     }
 
-    /// Those of one vault.
+    /// Lists the recovery points of one vault.
     pub(super) fn points_in(
         &self,
         caller: &Caller,
@@ -352,7 +352,7 @@ impl Catalog {
         }
     }
 
-    /// Those of one resource.
+    /// Lists the recovery points of one resource.
     pub(super) fn points_of(&self, caller: &Caller, resource_arn: &str) -> Vec<&Arc<Located>> {
         let points = self.points(caller);
         points
@@ -373,13 +373,13 @@ impl Catalog {
         self.sites(caller).flat_map(|(_, site)| site.deny.iter())
     }
 
-    /// Whether the inventory says anything of what lies around the backups.
+    /// Returns true if the inventory says anything of what lies around the backups.
     pub(super) fn is_surrounded(&self, caller: &Caller) -> bool {
         self.sites(caller)
             .any(|(_, site)| !site.surroundings.is_empty())
     }
 
-    /// What the inventory says of a thing around the backups.
+    /// Returns what the inventory says of a thing around the backups.
     pub(super) fn surrounding(&self, caller: &Caller, thing: &str) -> Option<&str> {
         self.sites(caller)
             .find_map(|(_, site)| site.surroundings.get(thing))

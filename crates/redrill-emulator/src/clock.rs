@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How fast the emulator's clock runs.
+/// Speed of the emulator's clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
     /// So many times as fast as real time; `Times(1.0)` is real time.
@@ -15,7 +15,7 @@ pub enum Speed {
     Max,
 }
 
-/// Why a text is no [`Speed`].
+/// Error for a text that is not a [`Speed`].
 #[derive(Debug, thiserror::Error)]
 #[error("speed {0:?} is neither \"max\" nor a number from 0.001 to 1000000")]
 pub struct SpeedError(String);
@@ -53,7 +53,7 @@ struct Inner {
     start: Timestamp,
     origin: Instant,
     speed: Speed,
-    /// What `advance_to` added so far, in microseconds.
+    /// Time that `advance_to` added so far, in microseconds.
     added: AtomicI64,
 }
 

@@ -24,18 +24,18 @@ use super::permissions::{Ask, Refused, authorize};
 use super::protocol;
 use super::service::Service;
 
-/// How long a deletion takes: an assumption. AWS says that it is done in the background, and no more.
+/// Duration of a deletion: an assumption. AWS says that it is done in the background, and no more.
 const DELETION: SignedDuration = SignedDuration::from_secs(30);
-/// How often a client token is remembered (the API's reference of DeleteResource).
+/// Time for which a client token is remembered (the API's reference of DeleteResource).
 const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(36);
 const PAGE: usize = 100;
 
-/// What was asked of it.
+/// Requests made to Cloud Control API.
 #[derive(Debug, Default)]
 pub(super) struct CloudControl {
     requests: Vec<Deletion>,
     by_client_token: HashMap<(String, String), usize>,
-    /// When a resource is gone, by ARN; a job that ends later makes it anew.
+    /// Time at which a resource is gone, by ARN; a job that ends later makes it again.
     gone: BTreeMap<String, Timestamp>,
 }
 
@@ -48,7 +48,7 @@ struct Deletion {
     arn: String,
     asked_at: Timestamp,
     done_at: Timestamp,
-    /// Why it fails, where it does.
+    /// Reason why it fails, if it does.
     refused: Option<String>,
 }
 
@@ -128,8 +128,8 @@ pub(super) fn answer(
     }
 }
 
-/// Whether the caller may use Cloud Control API: its actions are those of CloudFormation, on a resource that was captured in
-/// <https://github.com/aws/aws-sdk/issues/140>.
+/// Checks that the caller may use Cloud Control API: its actions are those of CloudFormation, on a resource that was
+/// captured in <https://github.com/aws/aws-sdk/issues/140>.
 fn allowed(backend: &Backend, caller: &Caller, operation: Operation) -> Result<(), Refusal> {
     let region = caller.region.as_deref().unwrap_or(&backend.default_region);
     let resource = format!(
@@ -141,9 +141,9 @@ fn allowed(backend: &Backend, caller: &Caller, operation: Operation) -> Result<(
     asked.map_err(|refused| refuse("AccessDeniedException", refused.message()))
 }
 
-/// Whether the caller may do what the handler of a type does: it «uses a temporary session created using your AWS user
-/// credentials» (<https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_GetResource.html>). The form of
-/// the refusal was captured in
+/// Checks that the caller may do what the handler of a type does: it «uses a temporary session created using your AWS
+/// user credentials» (<https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_GetResource.html>). The form
+/// of the refusal was captured in
 /// <https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-cloudformation/issues/113>.
 fn handled(
     backend: &Backend,
@@ -246,7 +246,7 @@ fn get(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, Refu
     let type_name = known_type(&backend.catalog, caller, asked)?;
     let now = backend.clock.now();
     let found = { found(&backend.service(), &backend.catalog, caller, asked, now) };
-    // Who may not look does not learn that nothing is there.
+    // A caller that may not look does not learn that nothing is there.
     let arn = found.as_ref().map_or("*", |resource| &resource.arn);
     if let Some(row) = cloud_type(type_name) {
         handled(backend, caller, type_name, &row.read, arn)?;
@@ -366,8 +366,8 @@ fn delete(backend: &Backend, caller: &Caller, asked: &Asked) -> Result<Answer, R
     Ok(answer)
 }
 
-/// Why the handler of a deletion fails: it runs in the background, with the permissions of the caller. The form of the message was
-/// captured in <https://github.com/hashicorp/terraform-provider-awscc/issues/338>.
+/// Tells why the handler of a deletion fails: it runs in the background, with the permissions of the caller. The form
+/// of the message was captured in <https://github.com/hashicorp/terraform-provider-awscc/issues/338>.
 fn deletion_refused(backend: &Backend, caller: &Caller, resource: &Resource) -> Option<String> {
     let action = cloud_type(&resource.type_name)?.delete.as_deref()?;
     let refused = may(backend, caller, action, &resource.arn).err()?;
@@ -431,7 +431,7 @@ fn progress(deletion: &Deletion, now: Timestamp) -> Answer {
 }
 
 impl CloudControl {
-    /// Whether what existed since a time is gone by now.
+    /// Returns true if what existed since a time is gone by now.
     pub(super) fn is_gone(&self, arn: &str, since: Timestamp, now: Timestamp) -> bool {
         let gone = self.gone.get(arn);
         gone.is_some_and(|at| since <= *at && *at <= now)

@@ -14,7 +14,7 @@ pub struct Arguments {
     /// Listen here; port 0 picks a free port
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = address)]
     pub listen: SocketAddr,
-    /// How many times faster than real time. `max`: skip from event to event
+    /// Speed as a multiple of real time. `max`: skip from event to event
     #[arg(long, value_name = "N|max", default_value = "600")]
     pub speed: Speed,
     /// Serve the vaults and recovery points of this file; repeatable. Without it, any well-formed recovery point exists
@@ -38,7 +38,7 @@ pub struct Arguments {
     pub expose_without_authentication: bool,
 }
 
-/// What an emulator makes difficult.
+/// Difficulties that an emulator makes.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Trouble")]
 pub struct Trouble {
@@ -56,7 +56,7 @@ pub struct Trouble {
     pub fault: Vec<Fault>,
 }
 
-/// Why a file that an argument names was not taken.
+/// Reason why a file that an argument names was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileError<E> {
     /// The reader's own error.
@@ -66,7 +66,7 @@ pub enum FileError<E> {
 }
 
 impl Arguments {
-    /// How the emulator is asked to behave; `read` reads the text of a file.
+    /// Returns the options of the emulator; `read` reads the text of a file.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl Arguments {
         })
     }
 
-    /// What whoever starts it should know, a line each.
+    /// Lists what whoever starts it should know, a line each.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -112,7 +112,7 @@ impl Arguments {
         notes
     }
 
-    /// What whoever stops it should know, where there is something.
+    /// Returns what whoever stops it should know, if anything.
     #[must_use]
     pub fn farewell(&self, unlogged: u64) -> Option<String> {
         let path = self.log.as_ref().filter(|_| unlogged > 0)?;
@@ -184,7 +184,7 @@ pub fn inventory<E>(
         .map_err(FileError::Invalid)
 }
 
-/// Why the emulator did not start and what to type instead, and whether the command line is at fault.
+/// Tells why the emulator did not start and what to type instead, and whether the command line is at fault.
 #[must_use]
 pub fn refusal(error: &StartError) -> (String, bool) {
     match error {

@@ -1,5 +1,5 @@
-//! How many restores run at once. A job's whole course is settled when it is created, so that its turn is known then too:
-//! each limit keeps the instants at which its places become free.
+//! Limits on concurrent restores. A job's whole course is settled when it is created, so that its turn is known then
+//! too: each limit keeps the instants at which its places become free.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -45,7 +45,7 @@ impl Places {
         Turn(limits)
     }
 
-    /// When a job that could start at `wanted` does: a place of every limit has to be free.
+    /// Returns when a job that could start at `wanted` does: a place of every limit has to be free.
     pub(super) fn start(&mut self, turn: &Turn, wanted: Timestamp) -> Timestamp {
         let mut start = wanted;
         for (limit, max) in &turn.0 {

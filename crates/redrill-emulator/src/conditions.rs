@@ -1,4 +1,4 @@
-//! What a line of `when` in `refusals.yaml` asks of a request.
+//! Conditions that a line of `when` in `refusals.yaml` sets for a request.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -66,7 +66,7 @@ pub(super) struct Condition {
     other_network: Vec<Networked>,
 }
 
-/// What makes a condition hold, for its message.
+/// Cause that makes a condition hold, for its message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) key: String,
@@ -85,7 +85,7 @@ impl Fault {
     }
 }
 
-/// Whether a value says nothing: documents that AWS's console sends have `[]` for "none".
+/// Returns true if a value says nothing: documents that AWS's console sends have `[]` for "none".
 fn is_blank(value: &str) -> bool {
     matches!(value.trim(), "" | "null" | "[]" | "{}" | "\"\"")
 }
@@ -108,7 +108,7 @@ impl Condition {
         Some(named)
     }
 
-    /// What makes it hold; none where it does not.
+    /// Returns what makes it hold; none if it does not.
     pub(super) fn holds(&self, request: &Request<'_>) -> Option<Fault> {
         if let Some(fault) = self.of_the_world(request) {
             return fault;
@@ -270,7 +270,7 @@ impl Condition {
             return value.is_some() == wanted;
         }
         if let Some(wanted) = self.as_source {
-            // What the source had must be known to differ from it.
+            // The source's value must be known to differ from it.
             let source = request.point.restore_metadata(key);
             return source.is_some_and(|source| (Some(source) == value) == wanted);
         }
@@ -293,7 +293,7 @@ impl Condition {
         } else if let Some(wanted) = self.arn {
             Arn::parse(value).is_some() == wanted
         } else if let Some(member) = &self.lacks {
-            // What is no JSON at all is another line's.
+            // Text that is not JSON at all is left to another line.
             let parsed = serde_json::from_str::<Value>(value);
             let objects = match parsed {
                 Ok(object @ Value::Object(_)) => vec![object],
@@ -324,7 +324,7 @@ fn is_boolean(value: &str) -> bool {
     value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false")
 }
 
-/// Whether a text begins as a list or an object of JSON, and is none.
+/// Returns true if a text begins as a list or an object of JSON, and is not valid JSON.
 fn is_broken_json(value: &str) -> bool {
     value.trim_start().starts_with(['[', '{'])
         && serde_json::from_str::<serde::de::IgnoredAny>(value).is_err()

@@ -13,15 +13,15 @@ use tokio::sync::oneshot;
 
 use super::clock;
 
-/// How many are open at a time; beyond it the oldest that is not being answered is ended for a new one.
+/// Maximum number open at a time; beyond it the oldest that is not being answered is ended for a new one.
 const MOST: usize = 4096;
-/// How many are ended at once where the system gives no more of them.
+/// Number ended at once if the system gives no more of them.
 const SOME: usize = 64;
 
-/// How a connection ends that its client does not end.
+/// End of a connection that its client does not end.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum End {
-    /// When its request is answered.
+    /// Ends once its request is answered.
     Gracefully,
     /// At once, with a reset.
     Reset,
@@ -29,7 +29,7 @@ pub(super) enum End {
     Displaced,
 }
 
-/// What a connection is doing. In one number: the state in the two lowest bits, above them how often a head has begun.
+/// State of a connection. In one number: the state in the two lowest bits, above them the count of heads begun.
 #[derive(Debug, Default)]
 pub(super) struct Phase(AtomicU64);
 
@@ -126,7 +126,7 @@ impl Connections {
     /// Ends all that are open now.
     pub(super) fn end_all(&self, end: End) {
         for (_, connection) in std::mem::take(&mut *self.open()) {
-            // It may have ended by itself.
+            // The connection may have ended by itself.
             let _ = connection.end.send(end);
         }
     }

@@ -15,28 +15,28 @@ use super::resource_types::{self, PENDING, Place, ResourceType};
 use redrill_inventory::Arn;
 use redrill_inventory::{Hang, RestoreBehaviour};
 
-/// What a fault script does to one job, in place of what would become of it.
+/// Effect of a fault script on one job, in place of its normal course.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum JobFault {
-    /// It ends FAILED with this StatusMessage.
+    /// Ends FAILED with this StatusMessage.
     Fails(String),
-    /// It ends ABORTED with this StatusMessage.
+    /// Ends ABORTED with this StatusMessage.
     Aborts(String),
-    /// It ends COMPLETED with this StatusMessage.
+    /// Ends COMPLETED with this StatusMessage.
     Issues(String),
-    /// It runs and never ends.
+    /// Runs and never ends.
     Hangs,
-    /// It never runs.
+    /// Never runs.
     Waits,
-    /// It takes so many times as long.
+    /// Takes this many times as long.
     Slow(u32),
-    /// It ends COMPLETED, and CreatedResourceArn is not told.
+    /// Ends COMPLETED, and CreatedResourceArn is not told.
     NoCreatedArn,
 }
 
-/// What a job is made of.
+/// Inputs that a job is made of.
 #[derive(Debug)]
 pub(super) struct Order<'a> {
     pub(super) id: Uuid,
@@ -48,7 +48,7 @@ pub(super) struct Order<'a> {
     pub(super) iam_role_arn: Option<Arc<str>>,
     /// None where the request does not say what is created.
     pub(super) created_arn: Option<String>,
-    /// How AWS was recorded to end such a job, if not well.
+    /// End that AWS was recorded to give such a job, if not a good one.
     pub(super) end: Option<JobEnd>,
     pub(super) fault: Option<&'a JobFault>,
     pub(super) parent: Option<Uuid>,

@@ -31,8 +31,8 @@ impl Gone {
     }
 }
 
-/// What speaks against deleting a recovery point. The codes are those of the operation. Of the words the first are documented,
-/// the second are those of a vault whose policy denies, and the others ours.
+/// Checks that nothing speaks against deleting a recovery point. The codes are those of the operation. Of the words the
+/// first are documented, the second are those of a vault whose policy denies, and the others ours.
 pub(super) fn deletable(located: &Located, read_by: Option<&AccessPoint>) -> Result<(), ApiError> {
     use RecoveryPointStatus::{Creating, Deleting};
     if matches!(located.point.status, Creating | Deleting) {

@@ -1,4 +1,4 @@
-//! Who there is: the users and roles of each account, with their policies, and the service control policies above them.
+//! Principals: the users and roles of each account, with their policies, and the service control policies above them.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Directory {
     accounts: BTreeMap<String, Members>,
     /// Access key to account and user.
     keys: BTreeMap<String, (String, String)>,
-    /// Whether any vault has a policy.
+    /// True if any vault has a policy.
     vault_policies: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct FoundRole<'d> {
     pub(super) declared: Option<&'d IamRole>,
 }
 
-/// Who may assume a role of which nothing is known.
+/// Returns the trust policy of a role of which nothing is known.
 fn trusting() -> &'static PolicyDocument {
     static EVERYONE: std::sync::LazyLock<PolicyDocument> = std::sync::LazyLock::new(|| {
         let text = "{Statement: [{Effect: Allow, Principal: {Service: backup.amazonaws.com}, Action: sts:AssumeRole, Resource: '*'}]}";
@@ -73,7 +73,7 @@ impl Directory {
         directory
     }
 
-    /// Whether no policy can limit the caller: most inventories have none, and every request asks.
+    /// Returns true if no policy can limit the caller: most inventories have none, and every request asks.
     pub(super) fn is_silent(&self, caller: &Caller) -> bool {
         let members = self.accounts.get(&caller.account);
         !self.vault_policies
@@ -81,7 +81,7 @@ impl Directory {
             && members.is_none_or(|own| own.caller.is_none() && own.scps.is_empty())
     }
 
-    /// Whether the roles of an account are known.
+    /// Returns true if the roles of an account are known.
     pub(super) fn knows_roles(&self, account: &str) -> bool {
         let own = self.accounts.get(account);
         own.is_some_and(|own| own.roles.is_some())
@@ -93,13 +93,13 @@ impl Directory {
         own.and_then(|own| own.roles.as_ref()).into_iter().flatten()
     }
 
-    /// Whose an access key is.
+    /// Finds the account and user of an access key.
     pub(super) fn user_of(&self, key: &str) -> Option<(&str, &str)> {
         let (account, user) = self.keys.get(key)?;
         Some((account, user))
     }
 
-    /// Who makes the requests of a caller.
+    /// Returns the principal that makes the requests of a caller.
     pub(super) fn principal(&self, caller: &Caller) -> Principal {
         let account = &caller.account;
         match &caller.who {
@@ -169,7 +169,7 @@ impl Directory {
         (found.declared.is_none() || found.arn == arn).then_some(found)
     }
 
-    /// Whether the users of an account, or its roles, are known and this one is among them.
+    /// Returns true if the users of an account, or its roles, are known and this one is among them.
     pub(super) fn has(&self, principal: &Principal) -> bool {
         let arn = principal.entity();
         match principal {
@@ -190,7 +190,7 @@ impl Directory {
         }
     }
 
-    /// What applies to a request of a principal for a resource.
+    /// Returns the rules for a request of a principal for a resource.
     pub(super) fn rules<'r>(
         &'r self,
         principal: &'r Principal,
@@ -250,7 +250,8 @@ impl Directory {
         }
     }
 
-    /// What every request has, <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>.
+    /// Returns the keys of every request,
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>.
     pub(super) fn context(
         &self,
         principal: &Principal,

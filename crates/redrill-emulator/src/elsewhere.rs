@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::refusals::Request;
 use redrill_inventory::Arn;
 
-/// What is looked for.
+/// Kind of thing to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Elsewhere {
@@ -21,7 +21,7 @@ pub(super) enum Elsewhere {
     Key,
     /// An Availability Zone of another Region.
     Zone,
-    /// What stands for an Availability Zone, and is the name of none.
+    /// Text in place of an Availability Zone that is the name of none.
     NoZone,
     /// Anything else with an ARN of another Region.
     Other,
@@ -39,7 +39,7 @@ pub(super) fn find(
     let mut entries = request.metadata.iter();
     entries.find_map(|(key, value)| {
         let left_out = except.iter().any(|other| other.eq_ignore_ascii_case(key))
-            // What AWS returns to be read, and not to be acted on.
+            // AWS returns these to be read, and not to be acted on.
             || key.starts_with("InformationalOnly:");
         // Most values are neither, and JSON costs.
         if left_out || !may_hold(what, key, value) {
@@ -111,9 +111,9 @@ fn is_zone_key(name: &str) -> bool {
     names.iter().any(|one| one.eq_ignore_ascii_case(name))
 }
 
-/// Whether a text may be the name of an Availability Zone, Local Zone or Wavelength Zone: «its Region code followed by a
-/// letter identifier». Which letters an account sees is its own, and none is past the highest number of the Region's zones:
-/// six in us-east-1, four at most elsewhere
+/// Returns true if a text may be the name of an Availability Zone, Local Zone or Wavelength Zone: «its Region code
+/// followed by a letter identifier». The letters that an account sees are its own, and none is past the highest number
+/// of the Region's zones: six in us-east-1, four at most elsewhere
 /// (<https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-availability-zones.html>).
 fn is_zone(text: &str) -> bool {
     static NAME: LazyLock<Regex> = LazyLock::new(|| {
@@ -127,8 +127,8 @@ fn is_zone(text: &str) -> bool {
     })
 }
 
-/// Whether a text is the name of an Availability Zone or Local Zone, or of a Region itself, other than the given one's.
-/// What is no such name, the id of a zone for one, is not judged.
+/// Returns true if a text is the name of an Availability Zone or Local Zone, or of a Region itself, other than the
+/// given one's. A text that is no such name, such as the id of a zone, is not judged.
 fn is_zone_of_another_region(text: &str, region: &str) -> bool {
     static NAME: LazyLock<Regex> = LazyLock::new(|| {
         #[expect(clippy::expect_used, reason = "a pattern of ours")]

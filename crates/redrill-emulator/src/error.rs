@@ -106,8 +106,8 @@ impl ApiError {
         }
     }
 
-    /// What AWS answers for a vault that does not exist, or is another account's, or denies the call: they cannot be told
-    /// apart, on purpose. Recorded in <https://github.com/boto/boto3/issues/2269>.
+    /// Returns AWS's answer for a vault that does not exist, or is another account's, or denies the call: they cannot
+    /// be told apart, on purpose. Recorded in <https://github.com/boto/boto3/issues/2269>.
     pub(super) fn insufficient_privileges() -> ApiError {
         ApiError::new(
             ErrorCode::AccessDenied,

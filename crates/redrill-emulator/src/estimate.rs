@@ -1,4 +1,4 @@
-//! What jobs took in the emulator's time, which is about what they would take in real time: as good as the durations in
+//! Durations of jobs in the emulator's time, which is about what they would take in real time: as good as those in
 //! `resource_types.yaml`.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::job::Job;
 use super::resource_types::PENDING;
 
-/// How long a number of jobs took, and why.
+/// Time that a number of jobs took, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Estimate {
     /// From the first request to the last end.
@@ -19,13 +19,13 @@ pub struct Estimate {
     pub chain: Vec<String>,
     /// From request to end, of all of the chain.
     pub chain_took: SignedDuration,
-    /// How much of that the chain spent waiting for AWS's limits on concurrent restores.
+    /// Part of that time that the chain spent waiting for AWS's limits on concurrent restores.
     pub chain_waited: SignedDuration,
-    /// How many jobs waited for such a limit.
+    /// Number of jobs that waited for such a limit.
     pub waited: usize,
-    /// How much longer it takes at most to start them at AWS's rate, if that was not kept to.
+    /// Extra time that starting them at AWS's rate takes at most, if that was not kept to.
     pub starting: SignedDuration,
-    /// How many jobs never ended, and are not counted in.
+    /// Number of jobs that never ended, and are not counted in.
     pub endless: usize,
 }
 
@@ -51,7 +51,7 @@ impl From<&Job> for Span {
 }
 
 impl Span {
-    /// How long a job waited for its turn; one that never has a turn waits for no limit.
+    /// Returns the time that a job waited for its turn; one that never has a turn waits for no limit.
     fn waited(&self) -> SignedDuration {
         if self.starts_at == Timestamp::MAX {
             return SignedDuration::ZERO;
@@ -94,7 +94,7 @@ impl Estimate {
     }
 }
 
-/// How long it takes to start jobs at a rate for each account and region, whose name comes once for each job; a second's
+/// Returns the time to start jobs at a rate for each account and region, whose name comes once for each job; a second's
 /// worth starts at once.
 pub(super) fn starting<S: Eq + Hash>(scopes: impl Iterator<Item = S>, rate: f64) -> SignedDuration {
     let mut counts: HashMap<S, u64> = HashMap::new();

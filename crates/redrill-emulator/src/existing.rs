@@ -1,4 +1,4 @@
-//! What exists: what the inventory has and what jobs have made, without what was deleted, as Cloud Control API names it.
+//! Existing resources: of the inventory and made by jobs, without the deleted ones, as Cloud Control API names them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -64,7 +64,7 @@ pub(super) fn identifier(type_name: &str, given: &str) -> String {
     parts.map_or_else(|| given.to_owned(), |parts| parts.join("|"))
 }
 
-/// Whether there is such a type, as far as the inventory of the caller tells.
+/// Returns true if there is such a type, as far as the inventory of the caller tells.
 pub(super) fn is_type(catalog: &Catalog, caller: &Caller, name: &str) -> bool {
     let told = || {
         catalog.has_resources(caller)

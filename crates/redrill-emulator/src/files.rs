@@ -60,11 +60,11 @@ pub(super) struct Logged<'a> {
     /// None when no answer was sent.
     pub(super) status: Option<u16>,
     pub(super) error: Option<&'a str>,
-    /// What a script did to it.
+    /// Fault that a script applied to it.
     pub(super) fault: Option<String>,
 }
 
-/// What is remembered over a restart: requests that made jobs, to be done again at their time. The first line is the
+/// Entry remembered over a restart: requests that made jobs, to be done again at their time. The first line is the
 /// format's version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

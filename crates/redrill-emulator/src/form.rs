@@ -3,7 +3,7 @@
 use super::operation::Operation;
 use super::query::Query;
 
-/// What was sent.
+/// Parameters that were sent.
 #[derive(Debug, Default)]
 pub(super) struct Form {
     pairs: Vec<(String, String)>,
@@ -34,7 +34,7 @@ impl Form {
         items.collect()
     }
 
-    /// How many items a list of structures has, by a member that each has.
+    /// Counts the items of a list of structures, by a member that each has.
     pub(super) fn structures(&self, name: &str, member: &str) -> usize {
         let items =
             (1..).take_while(|n| self.text(&format!("{name}.member.{n}.{member}")).is_some());

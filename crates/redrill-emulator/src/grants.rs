@@ -46,7 +46,7 @@ pub(super) fn answer(backend: &Backend, caller: &Caller, body: &[u8]) -> Answer 
     let is_it = |one: &&DeclaredResource| one.type_name == "AWS::KMS::Key" && one.identifier == id;
     let mut all = backend.catalog.declared(caller).map(|(_, one)| one);
     let Some(found) = all.find(is_it) else {
-        // As the reference of the API has the error; the words were recorded in
+        // The error is as in the reference of the API; the words were recorded in
         // https://github.com/aws/aws-encryption-sdk-python/issues/67.
         return error("NotFoundException", &format!("Key '{arn}' does not exist"));
     };

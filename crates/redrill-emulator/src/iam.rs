@@ -28,7 +28,7 @@ fn invalid(words: impl Into<String>) -> Refusal {
     Refusal(400, "InvalidInput", words.into())
 }
 
-/// What is simulated is more than this at once.
+/// Default size of a page: a simulation can have more results.
 const PAGE: usize = 100;
 
 /// Answers one call.
@@ -224,7 +224,7 @@ fn documents(form: &Form, name: &str) -> Result<Vec<PolicyDocument>, Refusal> {
         .collect()
 }
 
-/// What the request says of condition keys: the simulator knows no others.
+/// Reads the condition keys of the request: the simulator knows no others.
 fn entries(form: &Form) -> Context {
     let mut context = Context::default();
     for n in 1..=form.structures("ContextEntries", "ContextKeyName") {

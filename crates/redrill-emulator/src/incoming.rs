@@ -1,4 +1,4 @@
-//! What comes in: who asks, and what for; the body.
+//! Incoming requests: who asks, and what for; the body.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use super::operation::{Api, Operation, Route};
 
 /// The longest body: AWS documents 200 KB of metadata (<https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html>).
 const MAX_BODY: usize = 1 << 20;
-/// How long a client may take for its body.
+/// Time that a client may take for its body.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// Why nobody answers.
+/// Reason why nobody answers.
 pub(super) enum Unserved {
     Here(ApiError),
-    /// It is a service of the JSON protocols.
+    /// Addressed to a service of the JSON protocols.
     There(Api, String),
 }
 
-/// What the header of a JSON protocol asks for.
+/// Returns the route that the header of a JSON protocol asks for.
 pub(super) fn targeted(api: Api, name: &str) -> Result<Route, Unserved> {
     let operation = Operation::parse(name).filter(|operation| operation.api() == api);
     let operation = operation.ok_or_else(|| {

@@ -24,7 +24,7 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
-    /// Whether nothing follows.
+    /// Returns true if no other status follows.
     pub fn is_terminal(self) -> bool {
         !matches!(self, JobStatus::Pending | JobStatus::Running)
     }
@@ -40,7 +40,7 @@ impl JobStatus {
         })
     }
 
-    /// As in the API.
+    /// Returns the name in the API.
     pub(super) fn name(self) -> &'static str {
         match self {
             JobStatus::Pending => "PENDING",
@@ -83,13 +83,13 @@ pub struct JobSnapshot {
     pub parent_id: Option<String>,
     /// CreationDate.
     pub created_at: Timestamp,
-    /// When it began to run, or will; none for a job that waits for good.
+    /// Time at which it began to run, or will; none for a job that waits for good.
     pub starts_at: Option<Timestamp>,
     /// CompletionDate, once it has ended.
     pub ended_at: Option<Timestamp>,
 }
 
-/// How a job will end.
+/// Outcome of a job, settled in advance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Completed,
@@ -99,7 +99,7 @@ pub(super) enum Outcome {
     Failed(Box<str>),
 }
 
-/// What is kept of a job: less than a kilobyte, most of it the body of the request.
+/// Record of a job: less than a kilobyte, most of it the body of the request.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) id: Uuid,
@@ -143,7 +143,7 @@ impl Job {
         }
     }
 
-    /// When the status changes next.
+    /// Returns the time of the next status change.
     pub(super) fn next_event(&self, now: Timestamp) -> Option<Timestamp> {
         [self.starts_at, self.ends_at]
             .into_iter()
@@ -165,7 +165,7 @@ impl Job {
         self.created_arn.as_deref().filter(|_| told)
     }
 
-    /// What it has made by now.
+    /// Returns the ARN of what it has made by now.
     pub(super) fn made(&self, now: Timestamp) -> Option<&str> {
         let is_made = self.status(now) == JobStatus::Completed;
         self.created_arn.as_deref().filter(|_| is_made)
@@ -216,7 +216,7 @@ impl Job {
             .collect()
     }
 
-    /// Whether this is the request that the job was started with, but for the token.
+    /// Returns true if this is the request that started the job, except for the token.
     pub(super) fn was_asked_for_by(&self, request: &Asks<'_>) -> bool {
         StartRequest::parse(self.body.as_bytes()).is_ok_and(|own| own.asks == *request)
     }

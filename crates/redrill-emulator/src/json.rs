@@ -20,7 +20,7 @@ pub(super) fn text(out: &mut Vec<u8>, text: Option<&str>) {
     }
 }
 
-/// Whether nothing in it has to be escaped: nearly always. Sixteen bytes at a time, the last ones twice.
+/// Returns true if nothing in it has to be escaped: nearly always. Sixteen bytes at a time, the last ones twice.
 fn is_plain(text: &[u8]) -> bool {
     fn escapes(bytes: &[u8]) -> bool {
         // Without a way out of the loop, so that it is one step of the machine.

@@ -1,4 +1,4 @@
-//! Which jobs a listing shows.
+//! Selection of the jobs that a listing shows.
 
 use jiff::Timestamp;
 
@@ -99,8 +99,8 @@ impl Service {
         }
     }
 
-    /// When each unfinished job that a listing is about has changed once. How a job stands and when it ended does not
-    /// count: a client that lists what has ended waits for what has not.
+    /// Returns when each unfinished job that a listing is about has changed once. A job's status and end do not count:
+    /// a client that lists what has ended waits for what has not.
     pub(super) fn all_have_changed(
         &self,
         caller: &Caller,
@@ -143,7 +143,7 @@ impl JobFilter {
                 }))
     }
 
-    /// Whether a job fits but for how it stands.
+    /// Returns true if a job fits, its status aside.
     fn concerns(&self, caller: &Caller, job: &Job) -> bool {
         let account = match self.account.as_deref() {
             Some("*") => true,
@@ -169,7 +169,7 @@ impl JobFilter {
     }
 }
 
-/// Whether the caller asks the region that this is in.
+/// Returns true if the caller asks this region.
 pub(super) fn sees(caller: &Caller, region: &str) -> bool {
     caller.region.as_ref().is_none_or(|own| own == region)
 }

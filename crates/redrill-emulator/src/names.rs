@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// How many are looked through before the rest is searched: more accounts, regions and roles are rarely in one plan.
+/// Number of names looked through before the rest is searched: more accounts, regions and roles are rarely in one plan.
 const FEW: usize = 16;
 
 #[derive(Debug, Default)]

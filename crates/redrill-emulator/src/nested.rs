@@ -25,7 +25,7 @@ pub(super) struct Part {
     metadata: BTreeMap<String, String>,
 }
 
-/// Whether the restore of this recovery point has children.
+/// Returns true if the restore of this recovery point has children.
 pub(super) fn is_parent(point: &Point) -> bool {
     point.resource_type() == "EKS" && point.is_composite()
 }

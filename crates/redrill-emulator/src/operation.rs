@@ -1,4 +1,4 @@
-//! Which operation a request line asks for.
+//! Operations, and the request lines that ask for them.
 
 use hyper::Method;
 use percent_encoding::percent_decode_str;
@@ -19,7 +19,7 @@ macro_rules! operations {
             /// All of them.
             pub const ALL: &[Operation] = &[$(Operation::$name,)*];
 
-            /// As in the API.
+            /// Returns the name in the API.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Operation::$name => stringify!($name),)*
@@ -126,7 +126,7 @@ impl Operation {
         all.find(|operation| operation.name() == name)
     }
 
-    /// Whether policies name the ARN in its path as the resource: of the others they name a vault, or nothing
+    /// Returns true if policies name the ARN in its path as the resource: of the others they name a vault, or nothing
     /// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html>).
     pub(super) fn is_about_its_arn(self) -> bool {
         use Operation::*;
@@ -142,7 +142,7 @@ impl Operation {
         )
     }
 
-    /// Whose it is.
+    /// Returns the API that it belongs to.
     pub fn api(self) -> Api {
         use Operation::*;
         match self {
@@ -179,7 +179,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Whether the first label names a vault.
+    /// Returns true if the first label names a vault.
     pub(super) fn in_vault(&self) -> bool {
         use Operation::*;
         matches!(

@@ -1,8 +1,8 @@
-//! Who may ask: programs of this machine, and no page of the web.
+//! Check of who may ask: programs of this machine, and no page of the web.
 //!
 //! A web page can make a browser send requests to a loopback address, by a name of its own that resolves to it (DNS
-//! rebinding), and the emulator checks no signature. Browsers say what page asks, and by which name: requests from a page
-//! elsewhere, and by a name that is not this machine's, are refused.
+//! rebinding), and the emulator checks no signature. Browsers say what page asks, and by which name: requests from a
+//! page elsewhere, and by a name that is not this machine's, are refused.
 
 use std::net::IpAddr;
 
@@ -49,7 +49,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Whether a name, with or without a port, is this machine's alone. Names below `localhost` are, by RFC 6761.
+/// Returns true if a name, with or without a port, is this machine's alone. Names below `localhost` are, by RFC 6761.
 fn is_loopback(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;

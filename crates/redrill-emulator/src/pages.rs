@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use jiff::Timestamp;
 
-/// As many as there are clients that wait, as a rule; each may hold a thousand jobs.
+/// Number of pages kept: one for each client that waits, as a rule; each may hold a thousand jobs.
 const KEPT: usize = 4;
 
 #[derive(Debug, Default)]
@@ -20,9 +20,9 @@ pub(super) struct Page {
     /// Of the service when it was written.
     pub(super) version: u64,
     pub(super) written_at: Timestamp,
-    /// When any job changes next.
+    /// Time at which any job changes next.
     pub(super) until: Option<Timestamp>,
-    /// Where a look at it moves a standing clock.
+    /// Time to which a look at it moves a standing clock.
     pub(super) next_event: Option<Timestamp>,
 }
 

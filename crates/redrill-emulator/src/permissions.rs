@@ -1,4 +1,4 @@
-//! Who may do what: the inventory's policies, and its `deny` lines, which stand for policies.
+//! Permissions: the inventory's policies, and its `deny` lines, which stand for policies.
 //!
 //! The words are those that IAM documents,
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>; for StartRestoreJob they were
@@ -15,7 +15,7 @@ use super::error::{ApiError, ErrorCode};
 use super::policy::{By, Context, Inquiry, ResourceSide, decide};
 use super::protocol;
 
-/// What a caller asks to do.
+/// Permission that a caller asks for.
 pub(super) struct Ask<'a> {
     /// `backup:StartRestoreJob`.
     pub(super) action: &'a str,
@@ -30,12 +30,12 @@ pub(super) struct Ask<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Why not.
+/// Reason for a refusal.
 #[derive(Debug)]
 pub(super) enum Refused {
     /// In IAM's words.
     Denied(String),
-    /// As the access policy of a vault answers.
+    /// Answered as the access policy of a vault does.
     ByVault,
 }
 

@@ -22,7 +22,7 @@ pub(super) const FREE_VAULT: &str = "Default";
 /// The size of every recovery point that no inventory knows: that of the recorded restore of an instance in a minute.
 const FREE_SIZE: u64 = 8 << 30;
 
-/// What a job is made from, and keeps.
+/// Recovery point that a job is made from, and keeps.
 #[derive(Clone, Debug)]
 pub(super) enum Point {
     /// One of the inventory's.
@@ -31,7 +31,7 @@ pub(super) enum Point {
     Free(Box<FreePoint>),
 }
 
-/// What is made up of a recovery point that no inventory knows. Each job may have its own, so that it is small.
+/// Made-up facts of a recovery point that no inventory knows. Each job may have its own, so that it is small.
 #[derive(Clone, Debug)]
 pub(super) struct FreePoint {
     arn: Box<str>,
@@ -114,17 +114,17 @@ impl Point {
         exact.or_else(|| Some(any_case()?.1)).map(String::as_str)
     }
 
-    /// How the inventory wants its restores to go.
+    /// Returns the behaviour that the inventory wants for its restores.
     pub(super) fn behaviour(&self) -> Option<&RestoreBehaviour> {
         self.listed()?.restore.as_ref()
     }
 
-    /// Whether it stands for others, its children.
+    /// Returns true if it stands for others, its children.
     pub(super) fn is_composite(&self) -> bool {
         is_composite(self.arn())
     }
 
-    /// Whether it lies in a logically air-gapped vault.
+    /// Returns true if it lies in a logically air-gapped vault.
     pub(super) fn is_air_gapped(&self) -> bool {
         match self {
             Point::Listed(located) => located.vault_type != VaultType::BackupVault,

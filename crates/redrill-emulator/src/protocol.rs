@@ -26,7 +26,7 @@ fn json(api: Api, prefix: &str, status: u16, code: &str, message: &str) -> Answe
         message: &'a str,
     }
     let prefix = match code {
-        // What the framework answers, before the service.
+        // The framework answers these, before the service.
         "AccessDeniedException" | "UnknownOperationException" | "SerializationException" => {
             "com.amazon.coral.service#"
         }
@@ -52,7 +52,7 @@ pub(super) fn json_type(api: Api) -> &'static str {
     }
 }
 
-/// How each service throttles: the model of Service Quotas has an exception of its own.
+/// Throttles as each service does: the model of Service Quotas has an exception of its own.
 pub(super) fn throttled(api: Api, request_id: &str) -> Answer {
     let code = match api {
         Api::ServiceQuotas => "TooManyRequestsException",

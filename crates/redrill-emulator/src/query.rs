@@ -124,7 +124,7 @@ impl Query {
     }
 }
 
-/// Whether this can be the name of a resource type.
+/// Returns true if this can be the name of a resource type.
 pub(super) fn is_resource_type(text: &str) -> bool {
     let fits = (1..=50).contains(&text.len())
         && text

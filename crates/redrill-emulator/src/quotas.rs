@@ -1,4 +1,4 @@
-//! How often may be called: token buckets for each account and Region, in the emulator's time.
+//! Rates of calls: token buckets for each account and Region, in the emulator's time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ pub struct Quotas {
     pub operations: BTreeMap<Operation, f64>,
 }
 
-/// Why a text has no quotas in it.
+/// Reason why a text has no quotas in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct QuotasError(String);
@@ -105,7 +105,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Says how long to wait for the next one, if there is none.
+    /// Tells how long to wait for the next one, if there is none.
     fn wait(&mut self, now: Timestamp) -> Result<(), SignedDuration> {
         let passed = now.duration_since(self.at).as_secs_f64().max(0.0);
         self.left = (self.left + passed * self.rate).min(self.rate.max(1.0));
@@ -139,7 +139,7 @@ impl Meter {
         }
     }
 
-    /// Whether an operation has a rate of its own.
+    /// Returns true if an operation has a rate of its own.
     pub(super) fn limits(&self, operation: Operation) -> bool {
         self.quotas.operations.contains_key(&operation)
     }

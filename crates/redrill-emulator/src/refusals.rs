@@ -1,4 +1,4 @@
-//! What AWS refuses, at once or in the job. The facts are in `refusals.yaml`, each with its source.
+//! Refusals of AWS, at once or in the job. The facts are in `refusals.yaml`, each with its source.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -45,7 +45,7 @@ enum At {
     Completed,
 }
 
-/// What is judged.
+/// Request to judge.
 pub(super) struct Request<'a> {
     pub(super) resource_type: &'a str,
     /// ResourceType of the request, where it has one.
@@ -54,16 +54,16 @@ pub(super) struct Request<'a> {
     pub(super) copy_tags: bool,
     pub(super) role: Option<&'a str>,
     pub(super) account: &'a str,
-    /// Where it runs.
+    /// Region that it runs in.
     pub(super) region: &'a str,
     pub(super) point: &'a Point,
-    /// What the inventory says of a thing around the backups.
+    /// Finds what the inventory says of a thing around the backups.
     pub(super) around: &'a dyn Fn(&str) -> Option<&'a str>,
-    /// Whether it says anything: most say nothing, and asking costs.
+    /// True if it says anything: most say nothing, and asking costs.
     pub(super) surrounded: bool,
-    /// Whether what it would create exists.
+    /// Returns true if the resource it would create exists.
     pub(super) taken: &'a dyn Fn() -> bool,
-    /// What the inventory declares around it, if it declares anything.
+    /// World that the inventory declares around it, if it declares anything.
     pub(super) world: Option<&'a World<'a>>,
     /// The session that AWS Backup makes of the role.
     pub(super) session: Option<String>,
@@ -76,7 +76,7 @@ impl Request<'_> {
     }
 }
 
-/// How a job ends that does not do all that was asked.
+/// End of a job that does not do all that was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct JobEnd {
     pub(super) message: String,
@@ -92,7 +92,7 @@ static REFUSALS: LazyLock<Vec<Refusal>> = LazyLock::new(|| {
     serde_yaml::from_str(include_str!("refusals.yaml")).expect("refusals.yaml")
 });
 
-/// Those of each type by its usual name: every StartRestoreJob asks.
+/// Refusals of each type by its usual name: every StartRestoreJob asks.
 static OF_TYPE: LazyLock<HashMap<&str, Vec<&Refusal>>> = LazyLock::new(|| {
     let rows = |name| REFUSALS.iter().filter(|row| row.concerns(name)).collect();
     resource_types::names()
@@ -122,14 +122,14 @@ pub(super) fn refuse(request: &Request<'_>) -> Result<(), ApiError> {
     }
 }
 
-/// How the job of an accepted request ends, if it does not do all that was asked.
+/// Returns the end of an accepted request's job, if it does not do all that was asked.
 pub(super) fn end(request: &Request<'_>) -> Option<JobEnd> {
     let fails = first(request, At::Job, |_| true);
     let found = fails.or_else(|| first(request, At::Completed, |_| true));
     found.map(|(refusal, fault)| ended(refusal, request, &fault))
 }
 
-/// How the job of a nested recovery point fails. AWS documents less of those: what its page asks of them alone counts.
+/// Returns the failure of a nested recovery point's job. AWS documents less of those: only what its page asks counts.
 pub(super) fn end_nested(request: &Request<'_>) -> Option<JobEnd> {
     let nested = |refusal: &Refusal| refusal.nested;
     let (refusal, fault) = first(request, At::Job, nested)?;

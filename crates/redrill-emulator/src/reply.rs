@@ -1,4 +1,4 @@
-//! What goes back over the connection: answers, whole or as a fault script cripples them.
+//! Outgoing answers, whole or as a fault script cripples them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -29,7 +29,7 @@ pub(super) struct Crippled {
 enum How {
     /// So many bytes, then the end.
     Ends(usize),
-    /// They are on their way, and the end is next.
+    /// Bytes are on their way, and the end is next.
     Ended,
     /// A byte, a wait, a byte.
     Drips(Duration, Option<Pin<Box<dyn Future<Output = ()> + Send>>>),
@@ -52,7 +52,7 @@ impl Body for Crippled {
         match how {
             How::Ended => Poll::Ready(Some(Err(CutShort))),
             How::Ends(0) => {
-                // What has been written goes out while this waits; an error at once would take it along.
+                // Written bytes go out while this waits; an error at once would take them along.
                 *how = How::Ended;
                 context.waker().wake_by_ref();
                 Poll::Pending

@@ -1,4 +1,4 @@
-//! What is known of each resource type: how its ARNs look, how long its restores take. The facts are in
+//! Facts about each resource type: the form of its ARNs, the duration of its restores. They are in
 //! `resource_types.yaml`, each with its source; this reads and applies them.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use redrill_inventory::{RecoveryPoint, StorageClass};
 /// From the creation of a job until it runs.
 pub(super) const PENDING: SignedDuration = SignedDuration::from_secs(10);
 
-/// What cold storage adds.
+/// Time that cold storage adds.
 const COLD: SignedDuration = SignedDuration::from_hours(4);
 
 #[derive(Debug, Deserialize)]
@@ -53,7 +53,7 @@ pub(super) struct ResourceType {
     _concurrent_source: Option<String>,
 }
 
-/// How many restores run at once; others wait in PENDING.
+/// Limit on restores that run at once; others wait in PENDING.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Limit {
@@ -83,7 +83,7 @@ fn duration_text<'de, D: serde::Deserializer<'de>>(text: D) -> Result<SignedDura
         .map_err(serde::de::Error::custom)
 }
 
-/// Where something is created.
+/// Place in which something is created.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     pub(super) partition: &'a str,
@@ -123,7 +123,7 @@ pub(super) fn guess(arn: &Arn<'_>) -> Option<&'static ResourceType> {
         .find(|row| row.recovery_points.iter().any(matches))
 }
 
-/// Whether a recovery point is of another type than a request says. What is not known of either is not judged.
+/// Returns true if a recovery point is of another type than a request says. Unknown types are not judged.
 pub(super) fn is_of_another(point: &Point, asked: Option<&str>) -> bool {
     let Some(asked) = asked.and_then(find) else {
         return false;
@@ -145,14 +145,14 @@ impl ResourceType {
     }
 }
 
-/// Whether the service and the resource of an ARN begin so.
+/// Returns true if the service and the resource of an ARN begin with `form`.
 fn begins(arn: &Arn<'_>, form: &str) -> bool {
     form.strip_prefix(arn.service)
         .and_then(|rest| rest.strip_prefix(':'))
         .is_some_and(|resource| arn.resource.starts_with(resource))
 }
 
-/// How long a restore runs. Types that are unknown take as long as EFS.
+/// Returns the duration of a restore. Types that are unknown take as long as EFS.
 pub(super) fn duration(
     row: Option<&ResourceType>,
     bytes: u64,
@@ -227,7 +227,7 @@ pub(super) fn source_arn(row: &ResourceType, place: Place<'_>, seed: &str) -> St
     format!("arn:{partition}:backup:{region}:{account}:resource:{arn}")
 }
 
-/// What GetRecoveryPointRestoreMetadata answers for a recovery point that no inventory knows.
+/// Returns what GetRecoveryPointRestoreMetadata answers for a recovery point that no inventory knows.
 pub(super) fn restore_metadata(row: &ResourceType, resource_arn: &str) -> BTreeMap<String, String> {
     let name = resource_arn.rsplit(['/', ':']).next().unwrap_or_default();
     let entries = row.restore_metadata.iter();
@@ -236,8 +236,8 @@ pub(super) fn restore_metadata(row: &ResourceType, resource_arn: &str) -> BTreeM
         .collect()
 }
 
-/// What GetRestoreTestingInferredMetadata answers; none for a type that restore testing leaves out. {source} is the last
-/// part of the resource's ARN, {random} eight characters, {meta:Key} the recovery point's own restore metadata.
+/// Returns what GetRestoreTestingInferredMetadata answers; none for a type that restore testing omits. {source} is the
+/// last part of the resource's ARN, {random} eight characters, {meta:Key} the recovery point's own restore metadata.
 pub(super) fn inferred_metadata(
     row: &ResourceType,
     point: &RecoveryPoint,
@@ -256,7 +256,7 @@ pub(super) fn inferred_metadata(
             _ => None,
         });
         if wanted.is_some_and(|key| known.get(key).is_none()) {
-            // What is not known of the recovery point cannot be inferred from it.
+            // Facts that are not known of the recovery point cannot be inferred from it.
             return None;
         }
         let own = |name: &str| match name {

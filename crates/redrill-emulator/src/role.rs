@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::refusals::Request;
 
-/// What can be wrong with a role.
+/// Fault of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Role {

@@ -31,22 +31,22 @@ use super::tokens::TokenSemantics;
 use redrill_inventory::Inventory;
 use redrill_inventory::is_account_id;
 
-/// How an emulator behaves.
+/// Behaviour of an emulator.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What exists. Without one every well-formed recovery point ARN does, in the vault `Default`, created one hour
-    /// before the start; its type is the ResourceType of the request, or the likeliest one for the ARN.
+    /// Inventory of what exists. Without one every well-formed recovery point ARN does, in the vault `Default`, created
+    /// one hour before the start; its type is the ResourceType of the request, or the likeliest one for the ARN.
     pub inventory: Option<Inventory>,
     /// Resource types that are taken without an inventory besides those that it knows: AWS adds some.
     pub more_types: Vec<String>,
-    /// How fast time runs; 600 times by default.
+    /// Speed of time; 600 times by default.
     pub speed: Speed,
     /// At [`Speed::Max`]: who moves the clock. When false, a DescribeRestoreJob moves it, after its answer, to the next
     /// change of the job, and a listing, after its last page, to where each unfinished job that it is about has changed
     /// once, whether it showed them or not: a client that has looked waits, and the jump is its wait. When true, nothing
     /// does but [`Clock::advance_to`].
     pub driven: bool,
-    /// What a second StartRestoreJob with the same token does; the documented meaning by default.
+    /// Effect of a second StartRestoreJob with the same token; the documented meaning by default.
     pub tokens: TokenSemantics,
     /// Scripted faults; none by default. More can be added while it runs, with [`Emulator::inject`].
     pub faults: Faults,
@@ -55,7 +55,7 @@ pub struct Options {
     pub account: Option<String>,
     /// The region where neither the signature nor an ARN names one. Without one: the first of the inventory, or us-east-1.
     pub region: Option<String>,
-    /// How often may be called; as often as one likes by default.
+    /// Limits on the rate of calls; none by default.
     pub quotas: Quotas,
     /// A file that each request is added to, as a line of JSON.
     pub log: Option<PathBuf>,
@@ -65,8 +65,8 @@ pub struct Options {
     /// Listen on an address that is not loopback. It is dangerous: no signature is checked, so that everyone who reaches
     /// it can see what is restored, start and fail jobs, and fill the memory.
     pub exposed: bool,
-    /// How long a client may take for the head of a request, at least; 15 seconds by default. A connection that waits for
-    /// its next request is not ended for that.
+    /// Least time that a client gets for the head of a request; 15 seconds by default. A connection that waits for its
+    /// next request is not ended for that.
     pub patience: Duration,
 }
 
@@ -90,7 +90,7 @@ impl Default for Options {
     }
 }
 
-/// Why an emulator did not start. The caller's options or machine are at fault.
+/// Reason why an emulator did not start. The caller's options or machine are at fault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -104,7 +104,7 @@ pub enum StartError {
     Listen {
         /// Where.
         addr: SocketAddr,
-        /// Why not.
+        /// Cause of the failure.
         #[source]
         source: std::io::Error,
     },
@@ -113,7 +113,7 @@ pub enum StartError {
     File {
         /// Which.
         path: PathBuf,
-        /// Why not.
+        /// Cause of the failure.
         #[source]
         source: std::io::Error,
     },
@@ -218,7 +218,7 @@ impl Emulator {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address on which it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -254,7 +254,7 @@ impl Emulator {
         arns.into_iter().map(|(arn, _)| arn).collect()
     }
 
-    /// How long the jobs that have ended would have taken in real time; none where none has.
+    /// Returns the time that the jobs that have ended would have taken in real time; none if none has.
     pub fn estimate(&self) -> Option<Estimate> {
         let backend = &self.server.backend;
         let service = backend.service();
@@ -275,20 +275,20 @@ impl Emulator {
         Estimate::of(&spans, backend.clock.now(), starting)
     }
 
-    /// When the status of any job changes next; none when all have ended.
+    /// Returns when the status of any job changes next; none when all have ended.
     pub fn next_event(&self) -> Option<Timestamp> {
         let backend = &self.server.backend;
         backend.service().timeline.next(backend.clock.now())
     }
 
-    /// How often each operation was asked for, faults included.
+    /// Counts the calls of each operation, faults included.
     pub fn calls(&self) -> BTreeMap<Operation, u64> {
         let counts = self.server.calls.iter().map(|n| n.load(Ordering::Relaxed));
         let all = Operation::ALL.iter().copied();
         all.zip(counts).filter(|(_, count)| *count > 0).collect()
     }
 
-    /// How many requests are not in the log, because it could not be written.
+    /// Counts the requests that are not in the log, because it could not be written.
     pub fn unlogged(&self) -> u64 {
         self.server.unlogged.load(Ordering::Relaxed)
     }

@@ -41,7 +41,7 @@ use super::sts;
 
 /// The longest head of a request.
 const MAX_HEAD: usize = 64 << 10;
-/// How long open requests may take to end when the emulator is shut down.
+/// Time that open requests may take to end when the emulator is shut down.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Everything that connections share.
@@ -53,9 +53,9 @@ pub(super) struct Server {
     pub(super) meter: Meter,
     pub(super) log: Option<Lines>,
     pub(super) connections: Connections,
-    /// How long a client may take for the head of a request, at least.
+    /// Least time that a client gets for the head of a request.
     pub(super) patience: Duration,
-    /// It listens on an address that is not loopback.
+    /// True if it listens on an address that is not loopback.
     pub(super) exposed: bool,
     /// By operation.
     pub(super) calls: Vec<AtomicU64>,
@@ -82,7 +82,7 @@ struct Asked<'a> {
     request_id: &'a str,
 }
 
-/// What became of a request, for the log.
+/// Outcome of a request, for the log.
 #[derive(Debug)]
 struct Outcome {
     caller: Caller,
@@ -215,7 +215,7 @@ impl Server {
         };
         drop(head);
         if let Err(error) = welcome {
-            // Who is turned away is not listened to.
+            // The body of a rejected request is not read.
             drop(body);
             let (status, code) = (error.code.status(), error.code.name());
             let answer = protocol::error(api, status, code, &error.message, request_id);

@@ -38,26 +38,26 @@ pub(super) struct Service {
     names: Names,
     tokens: Tokens,
     places: Places,
-    /// What jobs created under a name of the request's own choice, by ARN.
+    /// Resources that jobs created under a name of the request's own choice, by ARN.
     created: HashMap<Box<str>, u32>,
     pub(super) access_points: AccessPoints,
-    /// What was asked of Cloud Control API.
+    /// Requests made to Cloud Control API.
     pub(super) cloud: CloudControl,
-    /// When a recovery point of the inventory was last restored from, by ARN.
+    /// Time at which a recovery point of the inventory was last restored from, by ARN.
     restored: HashMap<Box<str>, Timestamp>,
     pub(super) timeline: Timeline,
-    /// Those that fail or are aborted at their end, in the order of creation: few, as a rule.
+    /// Jobs that fail or are aborted at their end, in the order of creation: few, as a rule.
     unsuccessful: Vec<u32>,
-    /// How many validation results were set.
+    /// Number of validation results that were set.
     validated: u64,
 }
 
-/// What faults do to one StartRestoreJob.
+/// Effects of faults on one StartRestoreJob.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Twist<'a> {
     pub(super) job: Option<&'a JobFault>,
     pub(super) forget_token: bool,
-    /// It was accepted before, by an emulator that ended since.
+    /// True if it was accepted before, by an emulator that has ended since.
     pub(super) again: bool,
 }
 

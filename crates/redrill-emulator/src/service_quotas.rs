@@ -35,7 +35,7 @@ static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
     serde_yaml::from_str(include_str!("service_quotas.yaml")).expect("service_quotas.yaml")
 });
 
-/// How the ARN of what takes up one of a quota begins behind `service:`.
+/// Returns the beginning, after `service:`, of the ARNs that count towards a quota.
 pub(super) fn counts(service: &str, code: &str) -> Option<&'static str> {
     let row = KNOWN
         .iter()

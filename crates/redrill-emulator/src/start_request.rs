@@ -14,7 +14,7 @@ use super::query::is_resource_type;
 pub(super) struct StartRequest<'a> {
     pub(super) asks: Asks<'a>,
     pub(super) token: Option<Cow<'a, str>>,
-    /// As it came.
+    /// Body as it came.
     pub(super) body: &'a str,
 }
 

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 
 use super::connections::Phase;
 
-/// When its flag is set it ends with RST rather than FIN, and loses what it has not sent: the client sees "connection
-/// reset by peer".
+/// Stream that ends with RST rather than FIN when its flag is set, and loses what it has not sent: the client sees
+/// "connection reset by peer".
 #[derive(Debug)]
 pub(super) struct Stream {
     inner: TcpStream,
@@ -41,7 +41,7 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         if self.reset.load(Ordering::Acquire) {
-            // Where it cannot be set the client sees an early end, which is as bad.
+            // The client sees an early end if this fails, which is as bad.
             let _ = self.inner.set_zero_linger();
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn answer(
 ) -> Answer {
     match operation {
         Operation::AssumeRole => assume_role(backend, caller, form, request_id),
-        // It needs no permission, and no policy can deny it.
+        // GetCallerIdentity needs no permission, and no policy can deny it.
         _ => identity(backend, caller, request_id),
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn placed(error: &serde_yaml::Error) -> String {
     }
 }
 
-/// Where a key of the outermost map stands: its line and column.
+/// Finds a key of the outermost map: its line and column.
 pub(super) fn place_of(text: &str, key: &str) -> (usize, usize) {
     let begins = |line: &str| {
         let line = line.trim_start_matches(['"', '\'']);
@@ -27,7 +27,7 @@ pub(super) fn place_of(text: &str, key: &str) -> (usize, usize) {
     (line + 1, 1)
 }
 
-/// Where the items of the outermost list stand, one line for each.
+/// Finds the items of the outermost list, one line for each.
 pub(super) fn item_lines(text: &str) -> Vec<usize> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let lines = || text.lines().enumerate();

@@ -41,7 +41,7 @@ pub(super) fn things(template: &str, request: &Request<'_>) -> Vec<String> {
     texts
 }
 
-/// What the inventory says of the things that a text names: of the first it knows.
+/// Returns what the inventory says of the things that a text names: of the first it knows.
 pub(super) fn around<'a>(template: &str, request: &Request<'a>) -> Option<&'a str> {
     let things = things(template, request);
     things.iter().find_map(|thing| (request.around)(thing))

@@ -1,4 +1,4 @@
-//! When jobs change. The course of each is settled when it is created, so that the instants are known then.
+//! Timeline of job changes. The course of each job is settled when it is created, so that the instants are known then.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};

@@ -1,5 +1,5 @@
-//! What an idempotency token means. AWS documents little of it and has been seen to do more, so that every reading can be
-//! switched on: a client that is right under all of them is right.
+//! Meaning of an idempotency token. AWS documents little of it and has been seen to do more, so that every reading can
+//! be switched on: a client that is right under all of them is right.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -11,22 +11,22 @@ use super::error::{ApiError, ErrorCode};
 use super::job::Job;
 use super::start_request::Asks;
 
-/// How the emulator treats a second StartRestoreJob with the same token.
+/// Treatment of a second StartRestoreJob with the same token.
 ///
 /// The default is the documented meaning: "If you retry a successful request with the same idempotency token, the retry
 /// succeeds with no action taken", <https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenSemantics {
-    /// What a replay answers once the job has ended.
+    /// Answer to a replay once the job has ended.
     pub after_finish: AfterFinish,
-    /// How long a token is remembered; forever, if none. An hour was documented until about 2020 (the page above, in its
-    /// first form: tokens time out after one hour).
+    /// Time for which a token is remembered; forever, if none. An hour was documented until about 2020 (the page above,
+    /// in its first form: tokens time out after one hour).
     pub lifetime: Option<SignedDuration>,
-    /// What the same token with another request answers.
+    /// Answer to the same token with another request.
     pub mismatch: Mismatch,
 }
 
-/// What a replay answers once the job has ended.
+/// Answer to a replay once the job has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AfterFinish {
     /// The id of the job, as before its end.
@@ -36,7 +36,7 @@ pub enum AfterFinish {
     AlreadyFinished,
 }
 
-/// What the same token with another request answers. AWS does not say; its model of this API has no error for it.
+/// Answer to the same token with another request. AWS does not say; its model of this API has no error for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mismatch {
     /// The id of the earlier job: the request is silently not done.
@@ -59,7 +59,7 @@ impl TokenSemantics {
     }
 }
 
-/// Why a text says nothing of tokens.
+/// Reason why a text says nothing of tokens.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TokenSemanticsError(String);
@@ -107,8 +107,8 @@ impl FromStr for TokenSemantics {
     }
 }
 
-/// What is known of tokens beyond the jobs themselves. The first job of a token is found by its id, which is made from the
-/// token; here are the few tokens of which that does not say all.
+/// Facts about tokens beyond the jobs themselves. The first job of a token is found by its id, which is made from the
+/// token; this holds the few tokens for which that is not enough.
 #[derive(Debug, Default)]
 pub(super) struct Tokens(HashMap<Uuid, Seen>);
 
@@ -117,7 +117,7 @@ pub(super) struct Tokens(HashMap<Uuid, Seen>);
 pub(super) struct Seen {
     /// The last job that it has started, in the order of creation.
     pub(super) job: usize,
-    /// How many jobs it has started.
+    /// Number of jobs that it has started.
     pub(super) jobs: u32,
     /// A fault has made it unknown.
     pub(super) forgotten: bool,
@@ -134,7 +134,7 @@ impl Tokens {
         self.0.get(&first).copied().unwrap_or(once)
     }
 
-    /// As if the token had never been seen, but for the count that keeps job ids apart.
+    /// Forgets the token, except for the count that keeps job ids apart.
     pub(super) fn forget(&mut self, first: Uuid, seen: Seen) {
         let forgotten = true;
         self.0.insert(first, Seen { forgotten, ..seen });
@@ -151,8 +151,8 @@ impl Tokens {
     }
 }
 
-/// Whether a request with a token that has started `job` is a replay, which starts none; otherwise the token counts as
-/// new.
+/// Returns true if a request with a token that has started `job` is a replay, which starts none; otherwise the token
+/// counts as new.
 pub(super) fn is_replay(
     semantics: TokenSemantics,
     job: &Job,

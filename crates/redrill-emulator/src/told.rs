@@ -1,4 +1,4 @@
-//! What the inventory tells beside backups: principals, policies of vaults, what exists, quotas.
+//! Declarations of the inventory besides backups: principals, policies of vaults, resources, quotas.
 
 use redrill_inventory::{DeclaredQuota, DeclaredResource, PolicyDocument};
 
@@ -7,7 +7,7 @@ use super::catalog::Catalog;
 use super::directory::Directory;
 
 impl Catalog {
-    /// Who there is.
+    /// Returns the directory of principals.
     pub(super) fn directory(&self) -> &Directory {
         match self {
             Catalog::Free(_, _, _, directory) | Catalog::Listed(_, directory) => directory,
@@ -20,12 +20,12 @@ impl Catalog {
         sites.find_map(|(_, site)| site.vaults.get(vault)?.access_policy.as_ref())
     }
 
-    /// Whether the inventory says what exists in a place that the caller sees.
+    /// Returns true if the inventory says what exists in a place that the caller sees.
     pub(super) fn has_resources(&self, caller: &Caller) -> bool {
         self.sites(caller).any(|(_, site)| site.resources.is_some())
     }
 
-    /// Whether it says anything by which a restore may fail: what exists, the roles, a quota.
+    /// Returns true if it says anything by which a restore may fail: what exists, the roles, a quota.
     pub(super) fn is_known(&self, caller: &Caller) -> bool {
         let roles = self.directory().knows_roles(&caller.account);
         roles
@@ -34,7 +34,7 @@ impl Catalog {
                 .any(|(_, site)| site.resources.is_some() || !site.quotas.is_empty())
     }
 
-    /// What it says exists, with account and Region.
+    /// Lists what it says exists, with account and Region.
     pub(super) fn declared(
         &self,
         caller: &Caller,

@@ -27,7 +27,7 @@ impl ValidationStatus {
         })
     }
 
-    /// As in the API.
+    /// Returns the name in the API.
     pub(super) fn name(self) -> &'static str {
         match self {
             ValidationStatus::Failed => "FAILED",

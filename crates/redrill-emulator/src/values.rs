@@ -1,6 +1,6 @@
-//! What a value in the metadata may be: one of some words, of a form or length, a number within bounds. AWS documents it for the
-//! keys themselves and for what stands in the JSON of a value, so that a place is a path: `SubnetId`, `SecurityGroupIds[]`,
-//! `NetworkInterfaces[].SubnetId`.
+//! Values allowed in the metadata: one of some words, of a form or length, a number within bounds. AWS documents them
+//! for the keys themselves and for the contents of a value's JSON, so that a place is a path: `SubnetId`,
+//! `SecurityGroupIds[]`, `NetworkInterfaces[].SubnetId`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -102,7 +102,7 @@ fn text_of(value: Value) -> Option<String> {
     }
 }
 
-/// What may be at each of some places, in their order.
+/// Rule for each of some places, in their order.
 #[derive(Debug)]
 pub(super) struct Allowed<T>(Vec<(Path, T)>);
 

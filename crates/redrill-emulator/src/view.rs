@@ -1,4 +1,4 @@
-//! How jobs are shown: DescribeRestoreJob and the items of ListRestoreJobs have the same members.
+//! Display of jobs: DescribeRestoreJob and the items of ListRestoreJobs have the same members.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! What lies around a restore, where the inventory declares it: keys, subnets, roles, quotas. It decides how the job ends.
+//! World around a restore, if the inventory declares it: keys, subnets, roles, quotas. It decides how the job ends.
 
 use std::cell::OnceCell;
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ use super::refusals::Request;
 use super::service_quotas;
 use super::values::Path;
 
-/// What is asked of a role; the members are explained at the head of `role_actions.yaml`.
+/// Requirements on a role; the members are explained at the head of `role_actions.yaml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OfTypes {
@@ -46,17 +46,17 @@ fn needed(resource_type: &str) -> Option<&'static OfTypes> {
     rows.find(|row| row.types.iter().any(|name| name == resource_type))
 }
 
-/// What is wrong with a KMS key.
+/// Fault of a KMS key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum KeyFault {
-    /// It is not there, or is disabled.
+    /// Missing or disabled.
     Unusable,
     /// The role may not use it.
     Denied,
 }
 
-/// What the inventory declares around one restore.
+/// Declarations of the inventory around one restore.
 pub(super) struct World<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) account: &'a str,
@@ -64,9 +64,9 @@ pub(super) struct World<'a> {
     pub(super) role: Option<&'a str>,
     pub(super) created_arn: Option<&'a str>,
     pub(super) now: Timestamp,
-    /// How many things whose ARN begins so the jobs have made or are making.
+    /// Counts the things with this ARN prefix that the jobs have made or are making.
     pub(super) made: &'a dyn Fn(&str) -> usize,
-    /// What the role lacks, once it has been asked.
+    /// Action that the role lacks, once it has been asked.
     pub(super) lacks: OnceCell<Option<Lack>>,
 }
 
@@ -87,7 +87,7 @@ impl World<'_> {
         }
     }
 
-    /// Whether a resource exists, as far as the inventory tells.
+    /// Returns true if a resource exists, as far as the inventory tells.
     pub(super) fn is_there(&self, type_name: &str, identifier: &str) -> bool {
         let here = self.here();
         if !self.catalog.has_resources(&here) {
@@ -102,14 +102,14 @@ impl World<'_> {
             })
     }
 
-    /// Whether something of that ARN is declared.
+    /// Returns true if something of that ARN is declared.
     pub(super) fn has_arn(&self, arn: &str) -> bool {
         let here = self.here();
         let mut all = self.catalog.declared(&here);
         all.any(|(place, one)| super::existing::arn_of(place, one) == arn)
     }
 
-    /// Whether AWS Backup cannot assume the role: it is not there, or does not trust the service.
+    /// Returns true if AWS Backup cannot assume the role: it is not there, or does not trust the service.
     pub(super) fn role_is_untrusted(&self) -> bool {
         let Some(arn) = self.role else { return false };
         let directory = self.catalog.directory();
@@ -174,7 +174,7 @@ impl World<'_> {
             )
     }
 
-    /// Why the role may not do something; none where it may, or where nothing is known of it.
+    /// Tells why the role may not do something; none if it may, or if nothing is known of it.
     fn refuses(
         &self,
         action: &str,
@@ -222,7 +222,7 @@ impl World<'_> {
         })
     }
 
-    /// Whether that is wrong with a KMS key, by its id, ARN or alias.
+    /// Returns true if a KMS key, by its id, ARN or alias, has this fault.
     pub(super) fn key_is(&self, fault: KeyFault, text: &str, resource_type: &str) -> bool {
         let arn = Arn::parse(text).filter(|arn| arn.service == "kms");
         // A key of another Region is refused elsewhere.
@@ -236,7 +236,7 @@ impl World<'_> {
         };
         let name = arn.map_or(text, |arn| arn.resource);
         let name = name.strip_prefix("key/").unwrap_or(name);
-        // Those of AWS are made when they are first used.
+        // Keys of AWS are made when they are first used.
         if !self.catalog.has_resources(&owner) || name.starts_with("alias/aws/") {
             return false;
         }
@@ -250,7 +250,7 @@ impl World<'_> {
         }
     }
 
-    /// Whether a key is declared: of what encrypts a recovery point most inventories tell no more than the ARN.
+    /// Returns true if a key is declared: most inventories tell no more than the ARN of what encrypts a recovery point.
     pub(super) fn has_key(&self, text: &str) -> bool {
         let arn = Arn::parse(text).filter(|arn| arn.region == self.region);
         arn.is_some_and(|arn| {
@@ -334,7 +334,7 @@ impl World<'_> {
         })
     }
 
-    /// Whether a quota leaves nothing for one more: `rds/L-7B6409FD`.
+    /// Returns true if a quota, such as `rds/L-7B6409FD`, has no room for one more.
     pub(super) fn is_full(&self, quota: &str) -> bool {
         let Some((service, code)) = quota.split_once('/') else {
             return false;

@@ -160,7 +160,7 @@ async fn looks_move_a_standing_clock_and_some_never_come() {
     assert_eq!(seen[1].status_message(), Some("The key is disabled."));
 }
 
-/// They come back with the state, and those that were deleted do not.
+/// Access points come back with the state, and those that were deleted do not.
 #[tokio::test]
 async fn they_outlive_a_restart() {
     let folder = tempfile::tempdir().unwrap();

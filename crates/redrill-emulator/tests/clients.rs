@@ -1,4 +1,4 @@
-//! What tests of the emulator share: an inventory, and the SDK as its client.
+//! Helpers that tests of the emulator share: an inventory, and the SDK as its client.
 
 use aws_sdk_backup::config::retry::RetryConfig;
 use aws_sdk_backup::config::{BehaviorVersion, Credentials, Region};

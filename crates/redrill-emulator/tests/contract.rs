@@ -18,7 +18,7 @@ async fn botocore_and_the_aws_cli() {
         return;
     };
     let mut both = Inventory::parse(&format!("{INVENTORY}---\n{BUCKETS}")).unwrap();
-    // What is deleted has to be there.
+    // Recovery points to delete have to be there.
     let points = &mut both.accounts[0]
         .vaults
         .get_mut("primary")

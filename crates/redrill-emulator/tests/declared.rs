@@ -1,4 +1,4 @@
-//! What the inventory declares decides how restores end.
+//! Declarations of the inventory decide how restores end.
 
 use redrill_emulator::JobStatus;
 
@@ -15,7 +15,7 @@ async fn world(text: &str) -> Emulator {
     .await
 }
 
-/// How the restore of a database under a name ends.
+/// Returns the end of the restore of a database under a name.
 async fn ends(emulator: &Emulator, name: &str) -> (JobStatus, Option<String>) {
     let client = sdk(emulator);
     let request = client.start_restore_job().recovery_point_arn(RDS);
@@ -185,7 +185,7 @@ vaults:
     }
 }
 
-/// Where the inventory says nothing of what exists, nothing is missed.
+/// Nothing is missed if the inventory says nothing of what exists.
 #[tokio::test]
 async fn an_inventory_of_before_fails_nothing() {
     let emulator = listed().await;

@@ -153,7 +153,7 @@ async fn issue_14_f_it_stays_deleted_over_a_restart() {
         ..standing()
     };
     let emulator = with(INVENTORY, options()).await;
-    // What restores from it is started again.
+    // The job that restores from it is started again.
     start_ec2(&sdk(&emulator), "t1").await;
     assert_eq!(delete(&emulator, "primary", EC2).await, None);
     emulator.shutdown().await;

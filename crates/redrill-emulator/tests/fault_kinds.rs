@@ -45,7 +45,7 @@ async fn ended(fault: &str) -> redrill_emulator::JobSnapshot {
     emulator.jobs().remove(0)
 }
 
-/// Which errors are answers of the service: status and code.
+/// Returns the status and code of an error that is an answer of the service.
 fn error_of(name: &str) -> Option<(u16, &'static str)> {
     Some(match name {
         "throttle" => (400, "ThrottlingException"),
@@ -254,7 +254,7 @@ async fn provoke(name: &str) {
             let emulator = with("restart,after=1,times=1").await;
             assert_eq!(start_job(&emulator).await.unwrap().status, 200);
             let mut idle = TcpStream::connect(emulator.addr()).await.unwrap();
-            // It is served once it has had an answer.
+            // The client counts as served once it has had an answer.
             idle.write_all(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 .await
                 .unwrap();

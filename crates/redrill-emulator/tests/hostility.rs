@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::raw::{exchange, request, send};
 use crate::clients::*;
 
-/// What is answered at all is answered by a refusal; and afterwards the emulator serves as before.
+/// Requests that are answered at all are answered by a refusal; and afterwards the emulator serves as before.
 #[tokio::test]
 async fn malformed_http() {
     let emulator = listed().await;
@@ -150,8 +150,8 @@ async fn two_thousand_connections_and_slow_ones_among_them() {
     assert!(rest.is_empty(), "{rest:?}");
 }
 
-/// What the fuzz target does, with its seeds and with damage to them: the same on every machine. `REDRILL_FUZZ=100000`
-/// damages each seed that often; cargo-fuzz, which learns from what it reaches, goes deeper.
+/// Does what the fuzz target does, with its seeds and with damage to them: the same on every machine.
+/// `REDRILL_FUZZ=100000` damages each seed that often; cargo-fuzz, which learns from what it reaches, goes deeper.
 #[test]
 fn seeds_of_the_fuzz_target_and_damaged_ones() {
     let seeds: [&[u8]; 5] = [

@@ -175,7 +175,7 @@ async fn unknown_jobs_are_not_found() {
     }
 }
 
-/// What an outside client meets at `--speed max`: each look at a job jumps to its next change, after the answer.
+/// Behaviour for an outside client at `--speed max`: each look at a job jumps to its next change, after the answer.
 #[tokio::test]
 async fn at_full_speed_looking_moves_the_clock() {
     let emulator = start(Options {

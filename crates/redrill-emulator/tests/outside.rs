@@ -1,4 +1,4 @@
-//! Who reaches the emulator, and how long they may hold on to it.
+//! Access to the emulator, and how long clients may hold on to it.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -80,7 +80,7 @@ async fn reliability_r6_26_no_page_of_the_web_is_served() {
         "{answer:?}"
     );
     assert!(emulator.jobs().is_empty());
-    // Who exposes it is asked by other names.
+    // An exposed emulator is asked by other names.
     let exposed = start(Options {
         exposed: true,
         ..standing()
@@ -113,7 +113,7 @@ async fn field_n5_a_connection_that_waits_for_its_next_request_is_kept() {
         );
     };
     ask(&mut kept).await;
-    // Those that do not end their heads go, one after the other: the first one's time is over several times.
+    // Connections that do not end their heads go, one after the other: the first one's time is up several times over.
     for part in [&b""[..], b"GET /restore-jobs HTTP/1.1\r\nHost: loc", b"G"] {
         let mut half = TcpStream::connect(emulator.addr()).await.unwrap();
         half.write_all(part).await.unwrap();
@@ -137,7 +137,7 @@ async fn reliability_r4_20_ten_thousand_unfinished_heads_hold_up_nobody() {
         let mut held = Vec::new();
         for _ in 0..10_000 {
             let connect = TcpStream::connect(&*addr);
-            // Where the system gives this process too few, as many as there are.
+            // The system may give this process too few: then as many as there are.
             let Ok(Ok(mut stream)) = tokio::time::timeout(Duration::from_secs(20), connect).await
             else {
                 break;

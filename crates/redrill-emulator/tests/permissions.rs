@@ -212,7 +212,7 @@ async fn a_session_is_its_role() {
         "{words}"
     );
 
-    // Who is not trusted, has no permission, or asks for what is not there.
+    // Callers that are not trusted, have no permission, or ask for what is not there.
     let refused = |result: Result<aws_sdk_sts::operation::assume_role::AssumeRoleOutput, _>| {
         let (code, words) = refusal(result);
         assert_eq!(code, "AccessDenied", "{words}");
@@ -260,7 +260,7 @@ async fn a_shared_vault_needs_identity_too() {
     );
 }
 
-/// What was accepted once is made again, whatever the policies say by then.
+/// Requests that were accepted once are made again, whatever the policies say by then.
 #[tokio::test]
 async fn a_state_is_not_judged_again() {
     let folder = tempfile::tempdir().unwrap();

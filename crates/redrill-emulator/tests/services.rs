@@ -159,7 +159,7 @@ async fn quotas_and_the_log_are_theirs_too() {
     );
 }
 
-/// Where nothing is said of an account everything is there and allowed, as before.
+/// Everything is there and allowed if nothing is said of an account, as before.
 #[tokio::test]
 async fn without_an_inventory_all_is_allowed() {
     let emulator = start(standing()).await;

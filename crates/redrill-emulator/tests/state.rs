@@ -1,4 +1,4 @@
-//! What recovery points, policies, limits and names do to restores.
+//! Effects of recovery points, policies, limits and names on restores.
 
 use aws_sdk_backup::types::{RestoreJobStatus, RestoreValidationStatus};
 use redrill_emulator::JobStatus;
@@ -289,7 +289,7 @@ async fn a_name_is_taken_once() {
     restore(&client, snapshot, &name("one")).await.unwrap();
     restore(&client, snapshot, &name("ONE")).await.unwrap();
     restore(&client, snapshot, &name("two")).await.unwrap();
-    // What failed has taken no name.
+    // Failed restores have taken no name.
     restore(
         &client,
         snapshot,

@@ -1,4 +1,4 @@
-//! What an inventory says of an account besides its backups: who may do what, what exists, which quotas hold. For the emulator
+//! Declarations of an inventory about an account besides its backups: permissions, resources, quotas. For the emulator
 //! alone.
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub struct IamUser {
         skip_serializing_if = "Option::is_none"
     )]
     pub policies: Option<BTreeMap<String, PolicyDocument>>,
-    /// What the policies cannot go beyond.
+    /// Limit that the policies cannot exceed.
     #[serde(
         default,
         deserialize_with = "policy::optional_identity",
@@ -41,21 +41,21 @@ pub struct IamRole {
     /// `/` if left out.
     #[serde(default = "root", skip_serializing_if = "is_root")]
     pub path: String,
-    /// As a user's.
+    /// Same as those of a user.
     #[serde(
         default,
         deserialize_with = "policy::identity_policies",
         skip_serializing_if = "Option::is_none"
     )]
     pub policies: Option<BTreeMap<String, PolicyDocument>>,
-    /// What the policies cannot go beyond.
+    /// Limit that the policies cannot exceed.
     #[serde(
         default,
         deserialize_with = "policy::optional_identity",
         skip_serializing_if = "Option::is_none"
     )]
     pub permissions_boundary: Option<PolicyDocument>,
-    /// Who may assume it. Left out, it is not known, and everyone may.
+    /// Policy on who may assume it. Left out, it is not known, and everyone may.
     #[serde(
         default,
         deserialize_with = "policy::optional_trust",
@@ -81,7 +81,7 @@ pub struct DeclaredResource {
     pub type_name: String,
     /// Its primary identifier; several properties stand in it with `|` between.
     pub identifier: String,
-    /// As the type's schema has them.
+    /// Properties as the type's schema has them.
     #[serde(skip_serializing_if = "serde_yaml::Mapping::is_empty")]
     pub properties: serde_yaml::Mapping,
     /// Of a KMS key.
@@ -168,12 +168,12 @@ pub struct DeclaredQuota {
     pub service: String,
     /// `L-7B6409FD`.
     pub code: String,
-    /// As the console calls it.
+    /// Name in the console.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What is applied to the account.
+    /// Value applied to the account.
     pub value: f64,
-    /// What is used already; restores add to it. Left out, the quota is never full.
+    /// Amount used already; restores add to it. Left out, the quota is never full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_use: Option<f64>,
 }

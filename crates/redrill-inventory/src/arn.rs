@@ -5,7 +5,7 @@
 pub struct Arn<'a> {
     /// `aws`, `aws-us-gov`, …
     pub partition: &'a str,
-    /// As in `backup`, `rds`.
+    /// Service, as in `backup`, `rds`.
     pub service: &'a str,
     /// Empty for global resources (`arn:aws:s3:::bucket`).
     pub region: &'a str,
@@ -48,7 +48,7 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// Whether this is an account id: 12 digits, the pattern that the AWS Backup API model declares.
+/// Returns true for an account id: 12 digits, the pattern that the AWS Backup API model declares.
 pub fn is_account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }

@@ -29,7 +29,7 @@ use text::{
     account_id, arn, duration, duration_text, located, optional_keys, second_place, unique_keys,
 };
 
-/// What the emulator serves: one entry for each account and region.
+/// Data that the emulator serves: one entry for each account and region.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Inventory {
     /// In the order of the file.
@@ -44,7 +44,7 @@ pub struct AccountInventory {
     /// Twelve digits.
     #[serde(deserialize_with = "account_id")]
     pub account: String,
-    /// As in `us-east-1`.
+    /// Region, as in `us-east-1`.
     pub region: String,
     /// By name.
     #[serde(default, deserialize_with = "unique_keys")]
@@ -52,16 +52,16 @@ pub struct AccountInventory {
     /// Calls that are refused, for the emulator alone: stands for policies. No fact about AWS.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<Deny>,
-    /// What lies around the backups and decides about restores, for the emulator alone: `default_vpc: none`, `key
-    /// alias/x: denied`, … docs/emulator.md lists them. No fact about AWS.
+    /// Things around the backups that decide about restores, for the emulator alone: `default_vpc: none`,
+    /// `key alias/x: denied`, … docs/emulator.md lists them. No fact about AWS.
     #[serde(
         default,
         deserialize_with = "unique_keys",
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub surroundings: BTreeMap<String, String>,
-    /// Who calls where the access key says nobody else: the ARN of one of the users or roles. Left out, an administrator that no
-    /// policy of its own limits.
+    /// Default caller if the access key names nobody else: the ARN of one of the users or roles. Left out, an
+    /// administrator that no policy of its own limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
     /// By name. For the emulator alone, as all that follows.
@@ -85,7 +85,7 @@ pub struct AccountInventory {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub scps: Vec<BTreeMap<String, PolicyDocument>>,
-    /// What exists in this account and Region. Where the key is there, nothing else does.
+    /// Resources that exist in this account and Region. If the key is there, nothing else exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Vec<DeclaredResource>>,
     /// Applied quotas that are not AWS's default, and how much of a quota is used.
@@ -102,7 +102,7 @@ pub struct Deny {
     /// An ARN; `*` at its end stands for the rest. All, if left out.
     #[serde(default = "any_resource")]
     pub resource: String,
-    /// Which policy it is that refuses: decides the words.
+    /// Policy that refuses: it decides the words.
     #[serde(default)]
     pub by: DeniedBy,
 }
@@ -111,7 +111,7 @@ fn any_resource() -> String {
     "*".to_owned()
 }
 
-/// Which policy refuses, and so with which words.
+/// Policy that refuses, and so the words of the refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeniedBy {
@@ -139,18 +139,18 @@ pub struct RecoveryPoint {
     pub resource_arn: String,
     /// `EFS`, `RDS`, …
     pub resource_type: String,
-    /// When the backup began.
+    /// Time at which the backup began.
     pub created_at: Timestamp,
     /// Size of the backup.
     #[serde(default)]
     pub size_bytes: u64,
-    /// What GetRecoveryPointRestoreMetadata answers.
+    /// Answer of GetRecoveryPointRestoreMetadata.
     #[serde(default, deserialize_with = "unique_keys")]
     pub restore_metadata: BTreeMap<String, String>,
-    /// Whether it is ready.
+    /// Readiness of the recovery point.
     #[serde(default)]
     pub status: RecoveryPointStatus,
-    /// Where it lies.
+    /// Storage class in which it lies.
     #[serde(default)]
     pub storage_class: StorageClass,
     /// The composite recovery point that it belongs to.
@@ -159,7 +159,7 @@ pub struct RecoveryPoint {
     /// The key that encrypts it; absent for an unencrypted one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption_key_arn: Option<String>,
-    /// When AWS Backup will delete it.
+    /// Time at which AWS Backup will delete it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// Its tags.
@@ -169,25 +169,25 @@ pub struct RecoveryPoint {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub tags: BTreeMap<String, String>,
-    /// How the emulator's restores of it go; no fact about AWS.
+    /// Behaviour of the emulator's restores of it; no fact about AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<RestoreBehaviour>,
 }
 
 impl RecoveryPoint {
-    /// Whether it stands for others, its children.
+    /// Returns true if it stands for others, its children.
     pub fn is_composite(&self) -> bool {
         is_composite(&self.arn)
     }
 }
 
-/// Whether that is the ARN of a composite recovery point; the form is that of
+/// Returns true for the ARN of a composite recovery point; the form is that of
 /// <https://docs.aws.amazon.com/aws-backup/latest/devguide/eks-backups.html>.
 pub fn is_composite(arn: &str) -> bool {
     arn.contains(":recovery-point:composite:")
 }
 
-/// How restores of one recovery point go, in place of what the duration table and the failure rules say.
+/// Behaviour of restores of one recovery point, in place of what the duration table and the failure rules say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RestoreBehaviour {
@@ -213,13 +213,13 @@ pub struct RestoreBehaviour {
     pub issues: Option<String>,
 }
 
-/// Where a job stops for good.
+/// State in which a job stops for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hang {
-    /// It never runs.
+    /// Never runs.
     Pending,
-    /// It runs and never ends.
+    /// Runs and never ends.
     Running,
 }
 
@@ -275,7 +275,7 @@ impl StorageClass {
     }
 }
 
-/// What is wrong with an inventory, and where. The writer of the file has to mend it.
+/// Error in an inventory, with its position. The writer of the file has to fix it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {message}")]
 pub struct InventoryError {
@@ -283,7 +283,7 @@ pub struct InventoryError {
     pub line: usize,
     /// From 1.
     pub column: usize,
-    /// What is wrong.
+    /// Description of the error.
     pub message: String,
 }
 

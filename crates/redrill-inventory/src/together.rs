@@ -1,4 +1,4 @@
-//! What the documents of one account say together.
+//! Checks of the documents of one account taken together.
 
 use std::collections::BTreeSet;
 

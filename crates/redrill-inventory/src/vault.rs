@@ -15,7 +15,7 @@ pub struct Vault {
     /// The key that encrypts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption_key_arn: Option<String>,
-    /// Whether AWS Backup Vault Lock protects it; that does not hinder restores.
+    /// True if AWS Backup Vault Lock protects it; that does not hinder restores.
     #[serde(default)]
     pub locked: bool,
     /// The accounts that its owner shares it with, through AWS RAM or multi-party approval: only a logically air-gapped one

@@ -1,5 +1,5 @@
-//! Which endpoint the clients call, as the SDK has settled it from flags, environment and configuration: it is asked, and
-//! stopped before anything is signed or leaves. What it would do is never worked out a second time here.
+//! Endpoint that the clients call, as the SDK has settled it from flags, environment and configuration: it is asked,
+//! and stopped before anything is signed or leaves. Its rules are never worked out a second time here.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use hyper::Uri;
 use crate::aws::Aws;
 use crate::backup::{ApiError, Endpoint, Fault, Operation};
 
-/// What the hosts of AWS end with, partition by partition, with and without dual-stack
+/// Suffixes of AWS's hosts, partition by partition, with and without dual-stack
 /// (<https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json>). VPC endpoints have the first kind
 /// (<https://docs.aws.amazon.com/vpc/latest/privatelink/privatelink-access-aws-services.html>).
 const SUFFIXES: [&str; 14] = [
@@ -149,8 +149,8 @@ fn endpoint(url: &str, service: &str) -> Endpoint {
     }
 }
 
-/// Whether a host is one of AWS's for a service. Customers have names under `amazonaws.com` too, such as those of instances and
-/// load balancers, behind which an emulator may be: the service and a Region have to stand before it.
+/// Returns true if a host is one of AWS's for a service. Customers have names under `amazonaws.com` too, such as those
+/// of instances and load balancers, behind which an emulator may be: the service and a Region have to precede it.
 fn is_aws(host: &str, service: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let before = |suffix: &&str| host.strip_suffix(*suffix)?.strip_suffix('.');

@@ -8,7 +8,7 @@ use crate::backup::{ApiError, Fault, Operation, deletion_remedy};
 use crate::cleanup::{DeleteAnswer, DeletionProgress, ExistingResource, Named, Resources};
 use crate::ids::ClientToken;
 
-/// What Cloud Control API answers where it has no handler that reads a type
+/// Error codes of Cloud Control API if it has no handler that reads a type
 /// (<https://docs.aws.amazon.com/cloudcontrolapi/latest/APIReference/API_GetResource.html>).
 const UNREADABLE: [&str; 3] = [
     "TypeNotFoundException",
@@ -17,7 +17,7 @@ const UNREADABLE: [&str; 3] = [
 ];
 
 impl<H> Aws<H> {
-    /// What is there of a resource; none where it is not.
+    /// Reads a resource; `None` if it is not there.
     async fn found(&self, named: &Named) -> Result<Option<ExistingResource>, ApiError> {
         let properties = self.properties(named).await?;
         Ok(properties.map(|properties| ExistingResource::of(&properties)))
@@ -47,7 +47,7 @@ impl<H> Aws<H> {
         }
     }
 
-    /// Whether a resource is there; none where Cloud Control API does not read its type.
+    /// Returns true if a resource is there; `None` if Cloud Control API does not read its type.
     pub(in crate::aws) async fn has(&self, named: &Named) -> Result<Option<bool>, ApiError> {
         match self.found(named).await {
             Ok(found) => Ok(Some(found.is_some())),
@@ -93,7 +93,7 @@ impl Resources for Aws {
                     message: "the answer names no request".to_owned(),
                 }),
             Err(error) if is_missing(&error, named) => Ok(DeleteAnswer::Gone),
-            // Whether it is gone is looked at later.
+            // A later look tells whether it is gone.
             Err(error) if error.code.as_deref() == Some("ConcurrentOperationException") => {
                 Ok(DeleteAnswer::UnderWay)
             }
@@ -133,9 +133,10 @@ fn progress(event: ProgressEvent) -> DeletionProgress {
     }
 }
 
-/// Whether AWS says that this very resource does not exist. Handlers say so by the code NotFound
+/// Returns true if AWS says that this very resource does not exist. Handlers say so by the code NotFound
 /// (<https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2090>), under other exceptions too
-/// (<https://github.com/pulumi/pulumi-aws-native/pull/682>). What else is not found, such as a hook or a role, is none of it.
+/// (<https://github.com/pulumi/pulumi-aws-native/pull/682>). Anything else that is not found, such as a hook or a role,
+/// does not count.
 fn is_missing(error: &ApiError, named: &Named) -> bool {
     if error.fault != Fault::Refused {
         return false;
@@ -166,7 +167,7 @@ fn said_by_handler(message: &str) -> Option<&str> {
     Some(said.trim())
 }
 
-/// Whether a text says that something is not found, and not a word of what: that is what was asked for.
+/// Returns true if a text says that something is not found, and not a word of what: that is what was asked for.
 fn is_of_nothing(said: &str) -> bool {
     const WORDS: [&str; 19] = [
         "a",
@@ -194,7 +195,7 @@ fn is_of_nothing(said: &str) -> bool {
     words.all(|word| WORDS.contains(&word.to_lowercase().as_str()))
 }
 
-/// Whether a text has a word, with nothing of a name beside it.
+/// Returns true if a text has a word, with nothing of a name next to it.
 fn has_word(text: &str, word: &str) -> bool {
     let is_of_name = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     text.match_indices(word).any(|(at, _)| {

@@ -33,7 +33,7 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Why a job is none that a restore of the plan can take.
+/// Returns why no restore of the plan can take a job.
 async fn stranger(
     id: &JobId,
     preview: &Preview,
@@ -57,7 +57,7 @@ async fn stranger(
     })))
 }
 
-/// Why a job of a target is none of its restores'.
+/// Returns why a job of a target belongs to none of the target's restores.
 async fn misfit(job: &Job, target: TargetIndex, preview: &Preview, aws: &Client) -> Option<String> {
     let plan = &preview.plan;
     let of_target = || {
@@ -65,7 +65,7 @@ async fn misfit(job: &Job, target: TargetIndex, preview: &Preview, aws: &Client)
             .positions()
             .filter(|step| plan.steps[*step].target == target)
     };
-    // What is known later only is compared then.
+    // Facts that are known only later are compared then.
     let is_open = |step: &Step| step.draft.waits_for_its_point() || step.draft.selector.is_some();
     let arn = job.recovery_point_arn.as_deref().unwrap_or_default();
     let is_of_point = |step: &StepIndex| plan.steps[*step].draft.request.recovery_point_arn == arn;

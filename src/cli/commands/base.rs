@@ -1,4 +1,4 @@
-//! What a plan is held against: another state of its own files, another file, or what a run has sent.
+//! Base that a plan is compared with: another state of its own files, another file, or what a run has sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,12 +23,12 @@ use crate::render::{Known, Lock, Resolved, Secrets, Target};
 use crate::session::{self, Loaded};
 use crate::state::{Event, Recorded};
 
-/// What this side was made with.
+/// Inputs that this side was made with.
 pub(super) struct Present<'a> {
     pub(super) loaded: &'a Loaded,
-    /// What is known by now, with what this side's selectors mean.
+    /// Facts known by now, with what this side's selectors mean.
     pub(super) known: &'a Known,
-    /// What the run has settled itself, and keeps to whatever the plan is.
+    /// Selections that the run has settled itself, and keeps even if the plan changes.
     pub(super) settled: &'a BTreeMap<String, Arc<Resolved>>,
     pub(super) is_locked: bool,
     pub(super) world: &'a World,
@@ -38,9 +38,9 @@ pub(super) struct Present<'a> {
 #[derive(Default)]
 pub(super) struct Base {
     pub(super) entries: Vec<BaseRestore>,
-    /// What must not show of it.
+    /// Secrets of it that must not be shown.
     pub(super) secrets: Secrets,
-    /// Why it is less than it should be.
+    /// Reason why it is less than it should be.
     pub(super) trouble: Option<String>,
 }
 
@@ -85,7 +85,7 @@ impl Context<'_> {
         }))
     }
 
-    /// What a run has sent, by its journal.
+    /// Returns what a run has sent, by its journal.
     async fn run_base(
         &self,
         store: &Store,
@@ -165,8 +165,7 @@ impl Context<'_> {
                 .map(|target| recorded.clone().seen_from(&target.account, &target.region))
                 .collect::<Vec<_>>()
         });
-        // What selectors mean here was settled by this side's lock and inventory; it holds there only where neither is
-        // another.
+        // This side's lock and inventory settled what selectors mean here; that holds there only if neither is another.
         if then.is_some() || lock.is_some() || present.is_locked {
             known.resolved.clone_from(present.settled);
         }
@@ -237,7 +236,7 @@ fn refused(findings: &Findings) -> Option<BTreeSet<String>> {
         .collect()
 }
 
-/// What selectors and templates of the other side ask about and is not known yet.
+/// Looks up what selectors and templates of the other side ask for and is not known yet.
 async fn look_up<R: Sources>(
     readers: &[R],
     loaded: &Loaded,

@@ -1,4 +1,4 @@
-//! What a run finds of itself: its journal so far, and what that settles for it.
+//! History that a run finds of itself: its journal so far, and what that settles for it.
 
 use jiff::Timestamp;
 
@@ -34,7 +34,7 @@ pub(super) fn older_than_listings(
     made.any(|made| made < since).then_some(since)
 }
 
-/// Who works on the run now.
+/// Returns the owner that works on the run now.
 pub(super) fn owner(context: &Context<'_>, since: Timestamp) -> Owner {
     Owner {
         pid: std::process::id(),
@@ -70,7 +70,7 @@ impl Recorder<'_> {
         };
         let mut journal =
             Journal::open(self.store, self.run, self.owner, self.take_over, take).await?;
-        // What has happened to a restore meanwhile, such as that a cleanup has deleted it, is recorded already.
+        // Events of a restore in the meantime, such as its deletion by a cleanup, are recorded already.
         let fresh: Vec<Recorded> = events
             .iter()
             .filter(|recorded| now.take(recorded).is_ok())
@@ -90,7 +90,7 @@ impl Recorder<'_> {
     }
 }
 
-/// What was before, and whether that leaves a saved plan as it was approved.
+/// History before this command, and whether it leaves a saved plan as it was approved.
 pub(super) struct Before<'a> {
     pub(super) history: History,
     replay: Option<saved::SavedPlanReplay<'a>>,
@@ -112,7 +112,7 @@ impl<'a> Before<'a> {
         Ok(())
     }
 
-    /// Whether the saved plan has been taken up before; it bounds what is wanted.
+    /// Returns true if the saved plan has been taken up before; bounds what is wanted.
     pub(super) fn check(&self, wanted: &mut Wanted) -> Result<bool, Failure> {
         match &self.replay {
             Some(replay) => replay.check(wanted),

@@ -1,5 +1,5 @@
-//! What AWS, and other runs here, know of a run that has no journal here: the same under another name, and jobs of its recovery
-//! points. It is said before anything starts.
+//! Traces at AWS, and in other runs here, of a run that has no journal here: the same under another name, and jobs of
+//! its recovery points. They are reported before anything starts.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -207,7 +207,7 @@ async fn of_this_run(
     let questions = others.into_iter().map(async |job| {
         match aws.job_metadata(&job.id).await {
             Ok(metadata) => Ok((job, metadata)),
-            // It says nothing of whose it is, and the engine looks again while it starts things.
+            // A refusal says nothing of whose the job is, and the engine looks again while it starts things.
             Err(error) if matches!(error.fault, Fault::Refused | Fault::Denied) => {
                 Ok((job, BTreeMap::new()))
             }

@@ -38,9 +38,9 @@ pub(super) async fn cleanup(
     let store = context.store(&arguments.state).await?;
     let run = RunKey::new(&name, run_id);
     let owner = store.holder(&run).await?;
-    // Whether somebody is alive who is not heard of any more is found out when the run is taken.
+    // Taking the run finds out whether an owner that is silent by now is still alive.
     if let Some(owner) = owner.filter(|owner| !owner.is_silent(SystemClock.now())) {
-        // What it makes from now on would be left.
+        // Resources that the owner creates from now on would be left.
         if !arguments.dry_run {
             let owner = Box::new(owner);
             return Err(journal::Error::Held { owner }.into());
@@ -73,7 +73,7 @@ pub(super) async fn cleanup(
     );
     let places = connected(&settings, &pace).await?;
     if is_empty(&levels) && unlisted(&events).is_empty() {
-        // What is left there is not to be deleted by hand here.
+        // Leftovers of another endpoint are not to be deleted by hand here.
         if history.world().is_some() {
             endpoint::check_cleanup(&history, &places, &name, run_id).await?;
         }
@@ -84,7 +84,7 @@ pub(super) async fn cleanup(
         return Ok(exit(&levels));
     }
     let here = match endpoint::check_cleanup(&history, &places, &name, run_id).await {
-        // What would be deleted can be shown without AWS.
+        // The list of deletions can be shown without AWS.
         Err(Failure::Aws(error)) if arguments.dry_run => {
             context.output.result(&cleanup_human(&levels))?;
             context.output.note(&format!("{NOT_ASKED}: {error}"));
@@ -261,7 +261,7 @@ fn keep_to(levels: &mut [Vec<Item>], confirmed: &BTreeSet<PlaceIndex>, with_doub
     }
 }
 
-/// What is said without deleting anything: whether something is there that should not be.
+/// Returns the exit code if nothing is deleted: it tells whether something is there that should not be.
 fn exit(levels: &[Vec<Item>]) -> Exit {
     match count(levels, |disposition| {
         matches!(disposition, Disposition::Left(_))

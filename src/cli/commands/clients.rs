@@ -10,7 +10,8 @@ use crate::cli::exit::Failure;
 /// A client of one target. The engine has a pace of its own, and is handed what is inside.
 pub(super) type Client<H = Writes> = Paced<Aws<H>, SystemClock>;
 
-/// How fast an endpoint is asked. AWS's rates are AWS's: an emulator on this machine may keep them as well, and throttles then.
+/// Decides how fast an endpoint is called. AWS's rates are AWS's: a local emulator may keep them as well, and throttles
+/// then.
 pub(super) fn keeping(endpoint_url: Option<&str>, no_rate_limit: bool) -> Keeping {
     match no_rate_limit || endpoint_url.is_some_and(is_loopback) {
         true => Keeping::OnceThrottled,
@@ -18,7 +19,7 @@ pub(super) fn keeping(endpoint_url: Option<&str>, no_rate_limit: bool) -> Keepin
     }
 }
 
-/// How fast some targets are asked, which are at one endpoint.
+/// Returns the pace of calls to some targets, which are at one endpoint.
 pub(super) fn pace(settings: &[ConnectionSettings], no_rate_limit: bool) -> Pace {
     let url = settings.first().and_then(|of| of.endpoint_url.as_deref());
     let places = settings.iter();

@@ -17,14 +17,14 @@ use crate::plan::Plan;
 use crate::report::{Record, RunReport, RunStatus, Verdict, run_human, run_report};
 use crate::state::{History, Recorded};
 
-/// How it went.
+/// End of a run.
 pub(super) struct RunEnd<'a> {
-    /// What stands for a journal that has nothing yet.
+    /// Events that stand in for a journal that is still empty.
     pub(super) header: Vec<Recorded>,
     /// An event that the journal does not have.
     pub(super) more: Option<Recorded>,
     pub(super) ended: Ended,
-    /// What had come before, where there was nothing to do.
+    /// History so far, if there was nothing to do.
     pub(super) before: Option<&'a History>,
 }
 
@@ -51,7 +51,7 @@ pub(super) async fn conclude(
     }
     let mut report = run_report(&plan.name, &plan.run_id, record);
     if let Some(before) = run_end.before {
-        // What `--only` has left out can still start in it.
+        // Restores that `--only` has left out can still start in the run.
         let is_blocked = diff.count(Action::Blocked) > 0;
         let is_over =
             report.verdict != Verdict::Unfinished || before.ended.is_some() && !is_blocked;
@@ -88,7 +88,7 @@ pub(super) async fn conclude(
             let hints = execution.hints.after(run_end.ended);
             let again = match (is_asked_done, left_out.is_empty()) {
                 (true, _) | (false, false) => Cow::Borrowed(""),
-                // What has failed blocks the rest: the same command would say the same for ever.
+                // A failure blocks the rest: the same command would say the same for ever.
                 (false, true)
                     if failed > 0
                         && report.verdict == Verdict::Unfinished
@@ -145,7 +145,7 @@ pub(super) async fn conclude(
             Verdict::Passed => Exit::Done,
             Verdict::ObjectiveMissed => Exit::ObjectiveMissed,
             Verdict::Failed => Exit::Failed,
-            // What still ran was followed to its end, and the rest is gone.
+            // Jobs that still ran were followed to their end, and the rest is gone.
             Verdict::CleanedUp => Exit::Invalid,
             // `--only` has left something out, and all that was asked for is done; or a failure blocks the rest.
             Verdict::Unfinished => unfinished(&execution.wanted, diff, &report),

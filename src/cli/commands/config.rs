@@ -10,7 +10,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::settings::{Setting, Settings, variable_of};
 use crate::report::pretty;
 
-/// What `--format json` prints.
+/// Document that `--format json` prints.
 #[derive(Serialize)]
 struct SettingsDocument<'a> {
     schema: &'static str,

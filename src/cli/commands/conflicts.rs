@@ -1,4 +1,4 @@
-//! What stands between a plan and its run.
+//! Obstacles between a plan and its run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) fn check_opened(history: &History, plan: &str, run: &RunId) -> Result
     }
 }
 
-/// What would happen, without what differs from anything.
+/// Describes what would happen, without comparing it with anything.
 pub(super) fn brief(
     loaded: &Loaded,
     preview: &Preview,
@@ -82,8 +82,8 @@ pub(super) fn conflict(
     ))
 }
 
-/// What was made is gone: nothing more can be built on it, and nothing of it is reported as if it were there. A job that still
-/// runs is followed, so that what it makes can be deleted as well.
+/// Refuses a run whose resources are gone: nothing more can be built on them, and none is reported as if it were there.
+/// A job that still runs is followed, so that what it makes can be deleted as well.
 pub(super) fn refuse_cleaned_up(
     preview: &Preview,
     execution: &EngineRun<'_>,

@@ -1,4 +1,4 @@
-//! Whether a run may start what it would: the checks before it, and a person's answer.
+//! Consent to what a run would start: the checks before it, and a person's answer.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::diff::{Action, Review};
 use crate::render::Target;
 use crate::session::{Loaded, Preview};
 
-/// What is asked about.
+/// Subject of the question.
 pub(super) struct Consent<'a> {
     pub(super) preview: &'a Preview,
     pub(super) world: &'a World,
@@ -72,7 +72,7 @@ impl Consent<'_> {
         Ok(confirm(&question)? && unsaid.ask(&mut execution.policy)?)
     }
 
-    /// What the dry run would have said of a restore that starts, such as that the same was restored under another name.
+    /// Shows the dry run's reasons for a restore that starts, such as that the same was restored under another name.
     fn say_reasons(&self, loaded: &Loaded, context: &mut Context<'_>) {
         const SHOWN: usize = 20;
         let Preview { plan, diff, .. } = self.preview;

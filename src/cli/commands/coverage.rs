@@ -126,7 +126,7 @@ fn check_pins(file: &Path, ledger: &Ledger, pins: &[String]) -> Result<(), Failu
     }
 }
 
-/// What is claimed to be protected.
+/// Finds the resources that are claimed to be protected.
 async fn resources(
     arguments: &CoverageArguments,
     policy: &CoveragePolicy,

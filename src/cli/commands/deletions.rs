@@ -1,4 +1,4 @@
-//! Where a cleanup deletes what, and whether somebody has agreed to it: account by account.
+//! Places where a cleanup deletes what, and whether somebody has agreed to it: account by account.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::report::cleanup_human;
 
 /// In which accounts and Regions something is deleted.
 pub(super) struct Touched {
-    /// How much, by account and Region.
+    /// Number of deletions, by account and Region.
     counts: BTreeMap<(AccountId, RegionName), usize>,
     places: BTreeSet<PlaceIndex>,
 }
@@ -49,7 +49,7 @@ impl Touched {
             .collect()
     }
 
-    /// What is deleted where.
+    /// Tells what is deleted where.
     pub(super) fn sentence(&self) -> String {
         let resources = |n: usize| if n == 1 { "resource" } else { "resources" };
         let total: usize = self.counts.values().sum();
@@ -72,7 +72,7 @@ impl Touched {
     }
 }
 
-/// What was said on the command line of what is deleted.
+/// Consent to the deletions, from the command line.
 pub(super) struct Confirmation<'a> {
     pub(super) yes: bool,
     pub(super) accounts: &'a [String],
@@ -84,12 +84,12 @@ pub(super) struct Confirmation<'a> {
 }
 
 impl Confirmation<'_> {
-    /// Whether what is known by its name alone is deleted too: who is asked sees what it is.
+    /// Returns true if resources known by name alone are deleted too: a person who is asked sees them.
     pub(super) fn includes_doubts(&self) -> bool {
         self.known_by_name || !self.yes
     }
 
-    /// Whether somebody has agreed, or agrees now.
+    /// Returns true if somebody has agreed, or agrees now.
     pub(super) fn is_given(
         &self,
         touched: &Touched,

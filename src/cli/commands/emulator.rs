@@ -41,7 +41,7 @@ pub(super) fn inventory(
     redrill_emulator::command::inventory(paths, files::text).map_err(of_file)
 }
 
-/// Why a file of the emulator's was not taken.
+/// Returns the failure for a file of the emulator that was not taken.
 pub(super) fn of_file(error: FileError<Failure>) -> Failure {
     match error {
         FileError::Unread(failure) => failure,
@@ -49,11 +49,11 @@ pub(super) fn of_file(error: FileError<Failure>) -> Failure {
     }
 }
 
-/// Why it did not start, and whose fault that is.
+/// Returns the failure for an emulator that did not start, by whose fault that is.
 pub(super) fn refused(error: StartError) -> Failure {
     match (refusal(&error), error) {
         ((message, true), _) => Failure::Usage(message),
-        // What is in the file is at fault, or who else uses it, where no permission helps.
+        // Without an OS error, the file's content or another user of it is at fault, and no permission helps.
         (_, StartError::File { path, source }) if source.raw_os_error().is_some() => {
             Failure::Io { path, source }
         }

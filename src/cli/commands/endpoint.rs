@@ -22,7 +22,7 @@ pub(super) async fn of_all<H>(clients: &[Arc<Client<H>>]) -> Result<Endpoint, Fa
     one(all)
 }
 
-/// That of clients with some settings, which are not connected.
+/// Returns the endpoint of clients with some settings, which are not connected.
 pub(super) async fn of_settings(settings: &[ConnectionSettings]) -> Result<Endpoint, Failure> {
     let mut all = Vec::with_capacity(settings.len());
     for settings in settings {
@@ -34,7 +34,7 @@ pub(super) async fn of_settings(settings: &[ConnectionSettings]) -> Result<Endpo
     one(all)
 }
 
-/// That of several, which differ only in their Region.
+/// Returns the endpoint of several clients, which differ only in their Region.
 pub(super) fn one(all: Vec<Endpoint>) -> Result<Endpoint, Failure> {
     let mut all = all.into_iter();
     let first = all.next().unwrap_or(Endpoint::Aws);
@@ -46,8 +46,8 @@ pub(super) fn one(all: Vec<Endpoint>) -> Result<Endpoint, Failure> {
     }
 }
 
-/// Whether the run was made where this command works; where an earlier version has not recorded it, one of its jobs is looked
-/// for.
+/// Checks that the run was made where this command works; if an earlier version has not recorded that, one of its jobs
+/// is looked for.
 pub(super) async fn check(
     history: &History,
     aws: &[Arc<Client>],
@@ -101,7 +101,7 @@ fn another_run(plan: &str, execution: &EngineRun<'_>) -> String {
     )
 }
 
-/// How to get where a run was made.
+/// Tells how to reach the endpoint of a run.
 pub(super) fn way_to(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Aws => "leave out --endpoint-url, and unset AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_BACKUP and `endpoint_url` in \
@@ -112,7 +112,7 @@ pub(super) fn way_to(endpoint: &Endpoint) -> String {
     }
 }
 
-/// Why a job of a run whose journal does not name its endpoint is not one of this endpoint's.
+/// Returns why a job of a run whose journal does not name its endpoint is not one of this endpoint's.
 pub(super) async fn stranger(
     clients: &[Arc<Client>],
     witness: &Witness,
@@ -141,7 +141,7 @@ pub(super) async fn stranger(
     )))
 }
 
-/// Whether what a run has made is deleted where it was made: at the same endpoint, by AWS Backup's and by Cloud Control API's.
+/// Checks that a run's resources are deleted where they were made: at one endpoint of AWS Backup and Cloud Control API.
 pub(super) async fn check_cleanup(
     history: &History,
     aws: &[Arc<Client>],

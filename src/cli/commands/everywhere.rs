@@ -27,7 +27,7 @@ pub(super) struct Everywhere {
     pub(super) pace: Pace,
 }
 
-/// What is to be done, by the journal alone.
+/// Decides what is to be done, by the journal alone.
 pub(super) fn plan(
     events: &[Recorded],
     protect: &[&str],
@@ -38,8 +38,8 @@ pub(super) fn plan(
 }
 
 impl Everywhere {
-    /// What is to be done, with what AWS says of it: nested jobs that nobody has listed are added to the events, and names
-    /// that were given again are left out.
+    /// Decides what is to be done, with what AWS says of it: nested jobs that nobody has listed are added to the
+    /// events, and names that were given again are left out.
     pub(super) async fn look(
         &self,
         events: &mut Vec<Recorded>,
@@ -93,7 +93,7 @@ impl Everywhere {
         Ok(levels)
     }
 
-    /// What there is of what is to be deleted by its name.
+    /// Finds the resources that exist of those to be deleted by name.
     async fn found(
         &self,
         levels: &[Vec<Item>],

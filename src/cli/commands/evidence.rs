@@ -144,7 +144,7 @@ pub(super) struct MadeBundle {
     pub(super) files: BundleFiles,
     /// The journal in it.
     pub(super) events: Vec<Recorded>,
-    /// What the run has come to.
+    /// Outcome of the run.
     pub(super) report: RunReport,
 }
 
@@ -214,13 +214,13 @@ pub(super) async fn bundled(
     })
 }
 
-/// What has to be known of a run, a line each.
+/// Formats what has to be known of a run, a line each.
 fn noticed<'a>(notices: impl IntoIterator<Item = &'a String>) -> String {
     let lines = notices.into_iter().map(|notice| format!("{notice}\n"));
     lines.collect()
 }
 
-/// What was redacted before the journal was written stays so; what was not is not handed over.
+/// Refuses to hand over a secret. What was redacted before the journal was written stays so.
 fn refuse_secrets(files: &BundleFiles, secrets: &Secrets) -> Result<(), Failure> {
     for (name, bytes) in files {
         let text = String::from_utf8_lossy(bytes);
@@ -255,7 +255,7 @@ pub(super) fn verified(files: &BundleFiles) -> Result<(About, usize, JournalComp
     Ok((about, events.len(), held))
 }
 
-/// What a bundle is called in the ledger: the digest of its statement, which has those of all its files.
+/// Returns the name of a bundle in the ledger: the digest of its statement, which has those of all its files.
 pub(super) fn digest(files: &BundleFiles) -> String {
     files.get(STATEMENT).map(sha256).unwrap_or_default()
 }
@@ -276,7 +276,7 @@ pub(super) fn files_of(path: &Path) -> Result<BundleFiles, Failure> {
     }
     let bytes = files::bytes(path)?;
     let files = unpack(&name, &bytes).map_err(|err| mismatch(&err))?;
-    // What is wrong inside says more than where the archive differs.
+    // A fault inside says more than where the archive differs.
     check(&files).map_err(|err| mismatch(&err))?;
     is_packed(&name, &bytes, &files).map_err(|err| mismatch(&err))?;
     Ok(files)

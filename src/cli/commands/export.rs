@@ -119,7 +119,7 @@ fn read(folder: &Path) -> Result<impl Fn(&str) -> Option<Vec<u8>>, Failure> {
     Ok(export_folder::reader(folder))
 }
 
-/// Says what has drifted.
+/// Reports what has drifted.
 fn checked(drift: &[String], context: &mut Context<'_>) -> Result<Exit, Failure> {
     let text: String = drift.iter().map(|line| format!("{line}\n")).collect();
     context.output.result(&text)?;

@@ -192,7 +192,7 @@ pub(super) async fn past_runs(
     Ok(runs)
 }
 
-/// How many earlier runs are read where nobody waits for it; no more once so many restores are learned from.
+/// Number of earlier runs to read if nobody waits for them; reading stops once so many restores are learned from.
 const FEW: usize = 5;
 const ENOUGH: usize = 5_000;
 

@@ -26,7 +26,7 @@ const PLAYED: usize = 20_000;
 /// Samples at the least, and at the most.
 const SAMPLES: (usize, usize) = (4, 200);
 
-/// How many samples a plan of so many steps gets.
+/// Returns the number of samples for a plan of so many steps.
 fn samples(steps: usize) -> u32 {
     let samples = (PLAYED / steps.max(1)).clamp(SAMPLES.0, SAMPLES.1);
     u32::try_from(samples).unwrap_or(1)
@@ -90,7 +90,7 @@ fn step_of<'p>(plan: &'p Plan, of: &ObjectiveForecast) -> Option<&'p Step> {
     plan.steps.iter().find(|step| &*step.name == name)
 }
 
-/// How likely an objective has to be met.
+/// Returns the probability with which an objective has to be met.
 fn wanted(preview: &Preview, of: &ObjectiveForecast) -> Option<f64> {
     let own = step_of(&preview.plan, of).and_then(|step| step.objectives.confidence);
     let confidence = own.or(preview.plan.objectives.confidence)?;

@@ -14,7 +14,7 @@ use crate::render::Known;
 use crate::report::{policies_cloudformation, policies_json, policies_terraform};
 use crate::session::{Lookups, Points};
 
-/// What a managed policy may hold, without blanks
+/// Size limit of a managed policy in characters, without blanks
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>).
 const MOST_CHARACTERS: usize = 6_144;
 
@@ -50,9 +50,9 @@ pub(super) async fn iam(
             false => "--bucket needs --for state-machine".to_owned(),
         }));
     }
-    // What is made of a secret is in no policy.
+    // Values made of a secret are in no policy.
     let mut loaded = context.load_without_secrets(&arguments.plan, &arguments.inputs)?;
-    // Who renews a lock looks up again what is in it.
+    // Renewing a lock looks up again what is in it.
     let lock = match arguments.purposes.contains(&PolicyFor::Lock) {
         true => None,
         false => lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?,
@@ -130,7 +130,7 @@ fn purpose(of: PolicyFor) -> Option<Purpose> {
     })
 }
 
-/// As it is typed.
+/// Returns the purpose as it is typed.
 fn typed(of: PolicyFor) -> String {
     let value = of.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())

@@ -135,7 +135,7 @@ struct WrittenPlan {
     places: Vec<AccountRegion>,
 }
 
-/// What one account and Region has.
+/// Contents of one account and Region.
 struct RegionContents {
     listed: InventoryListing,
     children: BTreeMap<String, Vec<String>>,
@@ -156,7 +156,7 @@ async fn write<R: Sources + 'static>(
     for (place, reader) in readers {
         found.push(listing(place, reader, arguments, &mut counter).await?);
     }
-    // What one place does not have another may.
+    // Anything missing in one place may be in another.
     let missing = found[0].listed.missing.iter();
     let missing: Vec<String> = missing
         .filter(|missing| found.iter().all(|of| of.listed.missing.contains(missing)))
@@ -275,7 +275,7 @@ async fn listing<R: Sources + 'static>(
     Ok(RegionContents { listed, children })
 }
 
-/// What the plan is called: as it was asked, or after a file.
+/// Returns the name of the plan: as it was asked, or after a file.
 fn name(arguments: &InitArguments) -> String {
     let file = match (&arguments.output, &arguments.inventory[..]) {
         (Some(path), _) => Some(path),
@@ -357,7 +357,7 @@ fn children(points: &[RecoveryPoint]) -> BTreeMap<String, Vec<String>> {
     children
 }
 
-/// Whether everything that was named is there.
+/// Checks that everything that was named is there.
 fn check_resources(resources: &[String], points: &[&RecoveryPoint]) -> Result<(), Failure> {
     let known = |arn: &String| {
         let mut points = points.iter();
@@ -440,7 +440,7 @@ fn nothing(seen: usize, passed: &[UnusedPoint]) -> Failure {
     Failure::Usage(text)
 }
 
-/// Says how many were passed over, or with `-v` each of them.
+/// Tells how many were passed over, or with `-v` each of them.
 fn told(passed: &[UnusedPoint], context: &mut Context<'_>) {
     if context.display.verbose {
         for one in passed {

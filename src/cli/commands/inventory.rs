@@ -63,7 +63,7 @@ pub(super) async fn inventory(
         }
     }
     counter.finish();
-    // What one Region does not have another may.
+    // Anything missing in one Region may be in another.
     let missing: Vec<String> = match all.split_first() {
         Some((first, rest)) => first
             .missing
@@ -119,7 +119,7 @@ pub(super) async fn inventory(
     Ok(Exit::Done)
 }
 
-/// How much was found.
+/// Tells how much was found.
 fn found(points: usize, vaults: usize) -> String {
     format!(
         "{} in {}",

@@ -115,7 +115,7 @@ pub(super) async fn lock(
     Ok(Exit::Done)
 }
 
-/// What is looked up although it is locked.
+/// Entries that are looked up although they are locked.
 enum Anew {
     New,
     These(Vec<String>),

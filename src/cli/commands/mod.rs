@@ -87,7 +87,7 @@ use world::View;
 /// The texts of the licences of what is linked in; a test makes them.
 const LICENCES: &str = include_str!("../../../THIRD-PARTY-LICENSES.txt");
 
-/// What every command is handed.
+/// Context that every command is handed.
 pub(super) struct Context<'a> {
     display: &'a DisplayOptions,
     environment: &'a Environment,
@@ -96,7 +96,7 @@ pub(super) struct Context<'a> {
     rules: Arc<Rules>,
     /// Whoever says something while a run goes on.
     speaker: Speaker,
-    /// What was said of an inventory, once.
+    /// Notes on an inventory that were shown, as each is shown once.
     told: BTreeSet<String>,
 }
 
@@ -209,13 +209,13 @@ pub(super) fn run(
     }
 }
 
-/// What waits for AWS: one thread decides and two send, as the SDK's work on a call is three times ours. Each further one
-/// would keep memory of its own, as many of them as the machine has cores.
+/// Builds the runtime that waits for AWS: one thread decides and two send, as the SDK's work on a call is three times
+/// ours. Each further thread, up to one per core, would keep memory of its own.
 fn runtime() -> Result<Runtime, Failure> {
     built(Builder::new_multi_thread().worker_threads(2))
 }
 
-/// What serves, too: every core that there is.
+/// Builds the runtime that also serves, on every core.
 fn server() -> Result<Runtime, Failure> {
     built(&mut Builder::new_multi_thread())
 }
@@ -226,7 +226,7 @@ fn built(builder: &mut Builder) -> Result<Runtime, Failure> {
 }
 
 impl Context<'_> {
-    /// How progress is shown.
+    /// Returns the style in which progress is shown.
     fn style(&self) -> Style {
         match self.display.progress {
             _ if self.display.quiet => Style::None,
@@ -329,7 +329,7 @@ impl Context<'_> {
             .map_err(|findings| Failure::Findings(self.shown(loaded, findings)))
     }
 
-    /// What is no error, beside the result.
+    /// Shows findings that are no errors, beside the result.
     fn show(&mut self, loaded: &Loaded, findings: Findings) {
         if !findings.is_empty() {
             let findings = self.shown(loaded, findings);
@@ -344,7 +344,7 @@ impl Context<'_> {
         findings
     }
 
-    /// Where AWS is, for each target.
+    /// Returns the AWS settings of each target.
     fn all_settings(
         &self,
         options: &AwsOptions,
@@ -394,7 +394,7 @@ impl Context<'_> {
         }
     }
 
-    /// Where AWS is, for a target; made-up credentials for an emulator on this machine when there are no others.
+    /// Returns a target's AWS settings; made-up credentials for an emulator on this machine if there are no others.
     fn settings(
         &self,
         options: &AwsOptions,

@@ -25,19 +25,19 @@ use crate::render::Target;
 use crate::session::{Loaded, Preview};
 use crate::state::History;
 
-/// How often an execution is asked whether it still runs.
+/// Backoff between polls of whether an execution still runs.
 const POLL: Backoff = Backoff::doubled(SignedDuration::from_secs(1), SignedDuration::from_secs(30));
-/// How far a listing of jobs may lag behind: what an execution that was stopped had just sent is seen by then.
+/// Longest lag of a listing of jobs: it shows by then what a stopped execution had just sent.
 const LISTING_LAG: SignedDuration = SignedDuration::from_mins(2);
-/// What is waited for where Step Functions does not answer.
+/// Words for what is waited for while Step Functions does not answer.
 const ASKED: &str = "Step Functions to answer";
-/// What the name of a Region is in that of a bucket, for all Regions.
+/// Placeholder for the Region in the name of a bucket, for all Regions.
 const REGION: &str = "{region}";
 
 /// The state machines that start the restores of a plan.
 pub(super) struct Machines {
     all: Vec<PlanMachine>,
-    /// Where AWS's own environment says that S3 is, a bucket is a part of the path.
+    /// True if AWS's own environment says where S3 is: a bucket is then a part of the path.
     path_style: bool,
     profile: Option<String>,
     empty_endpoint: bool,
@@ -47,14 +47,14 @@ struct PlanMachine {
     arn: String,
     region: RegionName,
     client: StateMachine,
-    /// Whether the execution of this run is there.
+    /// True if the execution of this run is there.
     has_begun: bool,
     /// The bucket of its items and results, and what their keys begin with.
     bucket: String,
     prefix: String,
 }
 
-/// What an execution is given, as an export writes it.
+/// Input of an execution, as an export writes it.
 #[derive(Deserialize)]
 struct Input {
     pools: Vec<PoolInput>,
@@ -121,8 +121,8 @@ impl Machines {
         })
     }
 
-    /// Whether a machine is to start the restores of a Region that has not begun: every job of this run that is there already
-    /// would be asked for again.
+    /// Returns true if a machine is to start the restores of a Region that has not begun: every job of this run that is
+    /// there already would be requested again.
     pub(super) fn is_to_start(&self, region: &RegionName) -> bool {
         let mut machines = self.all.iter();
         machines.any(|machine| machine.region == *region && !machine.has_begun)
@@ -377,7 +377,7 @@ async fn watch_until_ended(
             polls += 1;
             match (machine.execution(&execution.arn).await, &tell) {
                 (Ok(Some(now)), _) => execution = now,
-                // It is forgotten 90 days after its end.
+                // Step Functions forgets an execution 90 days after its end.
                 (Ok(None), _) => execution.is_running = false,
                 (Err(error), Some(tell)) => tell(&format!("{error}; asking again")),
                 (Err(_), None) => {}

@@ -1,4 +1,4 @@
-//! Who runs a plan, where, and which version of it: what a report says of its origin.
+//! Origin of a run, for its report: who runs a plan, where, and which version of it.
 
 use std::path::Path;
 

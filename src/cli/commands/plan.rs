@@ -75,7 +75,7 @@ pub(super) async fn plan(
     }
     let found = Programs::beside(&arguments.plan, context.environment.path.as_deref())
         .of_plan(&loaded.planner, &known);
-    // It would be refused by `run`, here or elsewhere; a preview is not held up.
+    // `run` would refuse it, here or elsewhere; a preview is not held up.
     let found = context.shown(&loaded, found.weighing(Severity::Warning));
     if !found.is_empty() {
         context.output.findings(&found);
@@ -160,7 +160,8 @@ pub(super) async fn plan(
         let starts = diff.count(Action::Start) > 0;
         super::saved::refuse_cleaned_up(history, &plan.run_id, starts)?;
         let position = counter.position();
-        // What was looked at beside an emulator is not carried out at AWS by a slip. The other way round it is a rehearsal, and says so.
+        // A plan that was previewed at an emulator must not be carried out at AWS by a slip. The other way round it is
+        // a rehearsal, and says so.
         let meant = match asked {
             Some(asked) => asked,
             None => endpoint::of_settings(&settings).await?,
@@ -175,7 +176,7 @@ pub(super) async fn plan(
             position,
             meant.as_ref(),
         )?;
-        // What goes to `/dev/null` or through a pipe is no file to name.
+        // Output to `/dev/null` or through a pipe is no file to name.
         if path.is_file() {
             let place = CommandPlace::of(context).words;
             let path = quoted(&path.to_string_lossy());
@@ -199,12 +200,12 @@ pub(super) async fn plan(
     })
 }
 
-/// Whether a run would run checks of the plan as a whole, also where it restores nothing.
+/// Returns true if a run would run checks of the plan as a whole, even if it restores nothing.
 fn judges(preview: &Preview) -> bool {
     due_after(&preview.plan, &preview.history.observed, false, false)
 }
 
-/// What has become of the run so far, where a run of it would do nothing or be refused.
+/// Describes the run so far, if a run of it would do nothing or be refused.
 fn notice(preview: &Preview, elsewhere: Option<&Endpoint>) -> Option<String> {
     let history = &preview.history;
     let opened = history.opened.as_ref()?;

@@ -12,17 +12,17 @@ use crate::parse::FileKind;
 /// The text of a file, or why it is none.
 type FileText = Result<Arc<Source>, Vec<Finding>>;
 
-/// What was found under the names that were given.
+/// Files found under the names that were given.
 #[derive(Default)]
 pub(super) struct PlanFiles {
     /// Plans, in the order they were given, those of a folder by their names; or why one is no text.
     pub(super) plans: Vec<(PathBuf, FileText)>,
-    /// What is not there or cannot be read.
+    /// Failures for files that are not there or cannot be read.
     pub(super) unread: Vec<Failure>,
     skipped: Skipped,
 }
 
-/// How many files were left alone.
+/// Numbers of files that were left alone.
 #[derive(Default)]
 struct Skipped {
     locks: usize,
@@ -106,7 +106,7 @@ impl PlanFiles {
         Ok(())
     }
 
-    /// How many files were left alone; none where all were checked.
+    /// Tells how many files were left alone; none if all were checked.
     pub(super) fn skipped(&self) -> Option<String> {
         let Skipped {
             locks,

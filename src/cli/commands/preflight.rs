@@ -91,7 +91,7 @@ pub(super) async fn preflight(
     Ok(exit(&checks))
 }
 
-/// How it ends.
+/// Returns the exit code for the checks.
 pub(super) fn exit(checks: &[PreflightCheck]) -> Exit {
     match checks
         .iter()
@@ -113,7 +113,7 @@ pub(super) struct PreflightLook<'a> {
 }
 
 impl PreflightLook<'_> {
-    /// Whether something stands in the way of a run, which is shown then.
+    /// Returns true if something stands in the way of a run, and shows it.
     pub(super) async fn stops<L: Looks>(
         &self,
         places: &[Arc<L>],

@@ -15,16 +15,16 @@ use crate::render::Known;
 use crate::session::{Loaded, Preview};
 use crate::state::{CheckStage, RestoreStage};
 
-/// Where programs are looked for.
+/// Places where programs are looked for.
 pub(super) struct Programs<'a> {
     folder: PathBuf,
     search: Option<&'a OsStr>,
-    /// What stands in the way of each that was asked about: ten thousand restores have few.
+    /// Obstacle, if any, of each program that was asked about: ten thousand restores have few programs.
     seen: BTreeMap<String, Option<Box<Obstacle>>>,
 }
 
 impl<'a> Programs<'a> {
-    /// Those of a plan file: relative ones are looked for beside it.
+    /// Creates the lookup for a plan file: relative programs are looked for beside it.
     pub(super) fn beside(file: &Path, search: Option<&'a OsStr>) -> Self {
         Self {
             folder: file.parent().unwrap_or(Path::new("")).to_owned(),
@@ -33,8 +33,8 @@ impl<'a> Programs<'a> {
         }
     }
 
-    /// What stands in the way of any command of a plan that is not carried out now. What may be there by then, or on the
-    /// machine that carries it out, is a warning.
+    /// Finds what stands in the way of any command of a plan that is not carried out now. A program that may be there
+    /// by then, or on the machine that carries it out, is a warning.
     pub(super) fn of_plan(&mut self, planner: &Planner, known: &Known) -> Findings {
         let mut findings = Findings::default();
         for (at, instance) in planner.instances().all().enumerated() {
@@ -49,8 +49,8 @@ impl<'a> Programs<'a> {
         planner.once(findings)
     }
 
-    /// What stands in the way of the commands that a run is about to start. While it has jobs to follow and nothing to
-    /// start, they are warnings: to be told of a job is worth more than a check.
+    /// Finds what stands in the way of the commands that a run is about to start. These are warnings while the run has
+    /// jobs to follow and nothing to start: news of a job is worth more than a check.
     pub(super) fn of_run(&mut self, loaded: &Loaded, preview: &Preview, due: &Due) -> Findings {
         let Preview { plan, diff, .. } = preview;
         let observed = &preview.history.observed;
@@ -95,7 +95,7 @@ impl<'a> Programs<'a> {
         planner.once(findings)
     }
 
-    /// What is known only later is not looked for.
+    /// Looks for the program of a check, unless it is known only later.
     fn look(
         &mut self,
         planner: &Planner,
@@ -148,18 +148,18 @@ impl<'a> Programs<'a> {
     }
 }
 
-/// Which commands a run may start.
+/// Commands that a run may start.
 pub(super) struct Due {
-    /// Those that have failed, once more.
+    /// True if failed commands are due once more.
     pub(super) retry_failed: bool,
-    /// Those of the cutover.
+    /// True if the commands of the cutover are due.
     pub(super) cutover: bool,
-    /// Those of the plan as a whole.
+    /// True if the commands of the plan as a whole are due.
     pub(super) whole: bool,
 }
 
-/// What checks find of AWS: the same that the restores are asked of. What would come before a profile in their tools is
-/// taken out of their sight.
+/// Returns the AWS environment of checks, which ask the same AWS as the restores. Variables that their tools would
+/// prefer to a profile are removed.
 pub(super) fn environment(options: &AwsOptions) -> Vec<(String, Option<String>)> {
     let before_profile = [
         "AWS_ACCESS_KEY_ID",

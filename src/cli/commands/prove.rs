@@ -10,13 +10,13 @@ use crate::cli::ledger_file;
 use crate::cli::proving::ProveArguments;
 use crate::proof::{Ledger, ProveReport, assess};
 
-/// What was said of a run, and written.
+/// Report of a run that was proven, and what was written.
 pub(super) struct Proved {
     /// For people.
     pub(super) human: String,
     json: String,
     is_whole: bool,
-    /// What has to be known of a ledger that is new.
+    /// Note for a new ledger.
     note: Option<String>,
 }
 
@@ -97,7 +97,7 @@ fn heads(ledger: &Ledger, lines: &str) -> Vec<String> {
     }
 }
 
-/// What git has to know of a new ledger.
+/// Tells what git has to know of a new ledger.
 fn attributes(file: &Path) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     format!(

@@ -1,4 +1,4 @@
-//! What is asked before anything starts. It repeats what matters: a dry run of many restores has scrolled away.
+//! Question before anything starts. It repeats what matters: a dry run of many restores has scrolled away.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -97,7 +97,7 @@ fn places(plan: &Plan, starting: &[&Step]) -> Vec<String> {
         .collect()
 }
 
-/// What writes into something that exists, and what may find its name taken.
+/// Lists what writes into something that exists, and what may find its name taken.
 pub(super) fn look_twice(
     plan: &Plan,
     diff: &Diff,

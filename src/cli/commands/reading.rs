@@ -1,4 +1,4 @@
-//! What `inventory` and `init` share: AWS without a plan that says where it is.
+//! Access to AWS that `inventory` and `init` share, without a plan that says where it is.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) struct RegionReader {
     pub(super) reader: Client<Reads>,
 }
 
-/// Where AWS is; made-up credentials for an emulator on this machine when there are no others.
+/// Returns the AWS settings; made-up credentials for an emulator on this machine if there are no others.
 pub(super) fn settings(
     region: Option<&str>,
     options: &ReadOptions,
@@ -80,7 +80,7 @@ impl RegionReader {
     }
 }
 
-/// Says on the screen how far it is.
+/// Shows progress on the screen.
 pub(super) fn narrate(counter: &mut Counter, region: Option<&str>, step: &CollectionStage) {
     match step {
         CollectionStage::Listed { vault, points } => {

@@ -31,7 +31,7 @@ use crate::session::{self, Loaded};
 /// After how long, by the clock on the wall, a rehearsal in which nothing happens says what it waits for: somebody looks on.
 const LOOKS_ON: SignedDuration = SignedDuration::from_secs(10);
 
-/// What the emulator keeps, next to the journal of the run.
+/// File that the emulator keeps, next to the journal of the run.
 const EMULATOR: &str = "emulator.jsonl";
 
 pub(super) async fn rehearse(
@@ -72,7 +72,7 @@ pub(super) async fn rehearse(
     refuse(unknown)?;
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
     let targets = loaded.planner.targets();
-    // Says where it is of another account or Region.
+    // The call tells if the inventory is of another account or Region.
     context.inventory(&arguments.inputs, targets)?;
     let inventory = super::emulator::inventory(&arguments.inputs.inventory)?;
     if inventory.is_none() && lock.is_none() && loaded.planner.selects() {
@@ -123,7 +123,7 @@ pub(super) async fn rehearse(
             up_to: None,
         },
         report: &arguments.report,
-        // It starts nothing at AWS that somebody would have to be asked about.
+        // A rehearsal starts nothing at AWS that somebody would have to be asked about.
         confirmed: true,
         take_over: arguments.how.take_over,
         // Without quotas there are no rates to keep.
@@ -132,7 +132,7 @@ pub(super) async fn rehearse(
                 || arguments.how.no_rate_limit,
             cutover: arguments.cutover,
             says_after: match arguments.speed {
-                // It never waits: a day passes in a second.
+                // Full speed never waits: a day passes in a second.
                 Speed::Max => Some(SignedDuration::from_hours(24)),
                 Speed::Times(times) => {
                     let seconds = LOOKS_ON.as_secs_f64() * times;
@@ -212,15 +212,15 @@ pub(super) async fn rehearse(
     }
 }
 
-/// Whether another emulator has the file.
+/// Returns true if another emulator has the file.
 fn is_busy(error: &StartError) -> bool {
     matches!(error, StartError::File { source, .. } if source.kind() == ErrorKind::ResourceBusy)
 }
 
-/// Where a rehearsal is recorded.
+/// Store that records a rehearsal.
 struct RehearsalStore {
     store: LocalStore,
-    /// What the emulator keeps of its jobs, tokens and time; nothing of a rehearsal that nobody continues.
+    /// File in which the emulator keeps its jobs, tokens and time; none for a rehearsal that nobody continues.
     emulator: Option<PathBuf>,
     /// Holds the directory of a rehearsal that leaves nothing behind.
     _passing: Option<tempfile::TempDir>,
@@ -279,7 +279,7 @@ impl RehearsalStore {
     }
 }
 
-/// Whether a rehearsal is kept where `run` keeps its runs unless another state is named.
+/// Returns true if a rehearsal is kept where `run` keeps its runs by default.
 fn is_state_of_runs(state: Option<&Path>, context: &Context<'_>) -> bool {
     let Some(state) = state.and_then(|state| state.canonicalize().ok()) else {
         return false;
@@ -295,7 +295,7 @@ fn is_state_of_runs(state: Option<&Path>, context: &Context<'_>) -> bool {
     }
 }
 
-/// What to type after a rehearsal that went well.
+/// Tells what to type after a rehearsal that went well.
 fn next(
     arguments: &Rehearse,
     only: &[String],

@@ -42,7 +42,7 @@ pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Res
     Ok(Exit::Done)
 }
 
-/// What another tool is to send has to be the whole request: nothing pending, and nothing that is not shown.
+/// Checks that requests for another tool are whole: nothing pending, and nothing that is not shown.
 fn complete(plan: &Plan, only: &[String], secrets: &Secrets) -> Result<(), Failure> {
     for step in &plan.steps {
         let draft = &step.draft;

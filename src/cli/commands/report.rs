@@ -29,7 +29,7 @@ pub(super) async fn report(arguments: &Report, context: &mut Context<'_>) -> Res
             .output
             .result(&run_human(&report, "", &context.clock())),
     }?;
-    // What was asked for is done, whatever the run has come to.
+    // The report is done, whatever the outcome of the run.
     Ok(Exit::Done)
 }
 

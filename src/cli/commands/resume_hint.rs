@@ -1,4 +1,4 @@
-//! How to go on.
+//! Hints on how to go on.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::plan::Planner;
 use crate::render::REDACTED;
 
 const VAR: &str = "--var";
-/// Who starts the restores of a run, and with what.
+/// Options that say who starts the restores of a run, and with what.
 pub(super) const ON: &str = "--on";
 pub(super) const STATE_MACHINE: &str = "--state-machine";
 
@@ -24,11 +24,11 @@ pub(super) struct ResumeHint {
     pub(super) whole: String,
     /// The secrets that were typed, by name: they have to be given again.
     secrets: Vec<String>,
-    /// Whether an address was typed with what may be secret in it, which is left out.
+    /// True if an address was typed with a part that may be secret, which is left out.
     is_address_cut: bool,
 }
 
-/// Where a command works, as options for the next one: its state, endpoint, profile and Region.
+/// Place where a command works, as options for the next one: its state, endpoint, profile and Region.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CommandPlace {
     /// With a space before each word; nothing where nothing was typed.
@@ -213,7 +213,7 @@ impl ResumeHint {
         again
     }
 
-    /// What has to be given besides, as a line; none where the command is enough.
+    /// Returns what else has to be given, as a line; none if the command is enough.
     pub(super) fn besides(&self) -> Option<String> {
         let address = match self.is_address_cut {
             true => "give --endpoint-url with its user or query again, which is not printed\n",

@@ -108,7 +108,7 @@ async fn prove_after(typed: &RunArguments, context: &mut Context<'_>) -> Result<
     prove::after_run(&arguments, context).await
 }
 
-/// What shows how far a run is, to be pasted.
+/// Returns the command that shows how far a run is, to be pasted.
 fn status_command(typed: &RunArguments, context: &Context<'_>) -> String {
     let place = CommandPlace::of(context).words;
     let run = match typed.inputs.run_id.as_str() {
@@ -119,7 +119,7 @@ fn status_command(typed: &RunArguments, context: &Context<'_>) -> String {
     format!("redrill status {plan}{run}{place}")
 }
 
-/// Who holds the run by now.
+/// Returns the owner that holds the run by now.
 async fn successor(typed: &RunArguments, context: &Context<'_>) -> Option<Owner> {
     let plan = super::plan_name(&typed.plan).ok()?;
     let store = context.store(&typed.state).await.ok()?;
@@ -144,7 +144,7 @@ async fn once(typed: &RunArguments, context: &mut Context<'_>) -> Result<Exit, F
         saved::check_variables(saved, &loaded.planner)?;
     }
     let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
-    // What is wrong whatever AWS says is said before AWS is asked.
+    // Errors that do not depend on AWS are reported before AWS is asked.
     super::refuse(loaded.findings.clone())?;
     let targets = loaded.planner.targets();
     let inventory = context.inventory(&arguments.inputs, targets)?;
@@ -182,7 +182,7 @@ async fn once(typed: &RunArguments, context: &mut Context<'_>) -> Result<Exit, F
     let execution = EngineRun {
         file: &arguments.plan,
         run_id: &arguments.inputs.run_id,
-        // What others have left there is no reason not to start.
+        // Leftovers of others in the store are no reason not to start.
         runs: store.runs().await.unwrap_or_default(),
         store,
         wanted: Wanted {
@@ -237,7 +237,7 @@ async fn once(typed: &RunArguments, context: &mut Context<'_>) -> Result<Exit, F
 fn recorded(arguments: &RunArguments, is_saved: bool, loaded: &Loaded) -> Vec<String> {
     let profile = arguments.aws.profile.as_deref();
     let mut words = match is_saved {
-        // They are in the file.
+        // The options are in the file.
         true => Vec::new(),
         false => typed_again(&arguments.inputs, profile, &loaded.planner),
     };
@@ -271,7 +271,7 @@ fn check_on(arguments: &RunArguments) -> Result<(), Failure> {
     )))
 }
 
-/// What the options of a run decide.
+/// Returns the policy that the options of a run decide.
 pub(super) fn policy(how: &RunOptions) -> Policy {
     Policy {
         no_rate_limit: how.no_rate_limit,
@@ -301,7 +301,7 @@ pub(super) struct EngineRun<'a> {
     pub(super) file: &'a Path,
     pub(super) run_id: &'a RunId,
     pub(super) store: Store,
-    /// Those that were there when it began.
+    /// Runs that were there when this one began.
     pub(super) runs: Vec<RunKey>,
     pub(super) wanted: Wanted,
     pub(super) report: &'a ReportOptions,
@@ -309,7 +309,7 @@ pub(super) struct EngineRun<'a> {
     pub(super) take_over: bool,
     pub(super) policy: Policy,
     pub(super) hints: Hints,
-    /// What checks find in their environment of AWS.
+    /// AWS variables that checks find in their environment.
     pub(super) environment: Vec<(String, Option<String>)>,
     pub(super) rehearsal: bool,
     pub(super) reached: Reached,
@@ -341,14 +341,14 @@ impl Hints {
     }
 }
 
-/// What answers, and as whom it is asked.
+/// Endpoint that answers, and the identity that asks it.
 pub(super) struct Reached {
     pub(super) endpoint: Endpoint,
     /// The profile of AWS's configuration, where one was named.
     pub(super) profile: Option<String>,
-    /// Whether recovery points are those of an inventory.
+    /// True if recovery points are those of an inventory.
     pub(super) has_inventory: bool,
-    /// Whether it is asked first what stands in the way of the plan.
+    /// Options of the check for obstacles to the plan, if that is made first.
     pub(super) preflight: Option<PreflightOptions>,
     /// The state machines that start the restores in place of this run.
     pub(super) machines: Option<Machines>,
@@ -357,7 +357,7 @@ pub(super) struct Reached {
 /// The lock file beside the plan.
 pub(super) struct PlanLock {
     pub(super) lock: Option<Lock>,
-    /// Whether what it names is looked up.
+    /// True if what the lock names is looked up.
     pub(super) is_checked: bool,
 }
 
@@ -366,7 +366,7 @@ impl EngineRun<'_> {
     pub(super) fn again_anew(&self, plan: &str) -> String {
         let free = endpoint::free_run_id(&self.runs, plan, self.run_id, SystemClock.now());
         match self.saved {
-            // What was saved is for the run that it names.
+            // A saved plan is for the run that it names.
             Some(saved) => {
                 let (file, place) = (quoted(&self.file.to_string_lossy()), saved.place());
                 format!(
@@ -398,7 +398,7 @@ pub(super) async fn execute<C: Clock>(
     check_reports(&execution.report.reports)?;
     let run = RunKey::new(&name, execution.run_id);
 
-    // What was before is read without the lock first: the question comes before anything is created.
+    // The history is read without the lock first: the question comes before anything is created.
     let mut before = Before::new(execution.saved);
     journal::each(&execution.store, &run, |recorded| before.take(&recorded)).await?;
     let is_resumed = before.check(&mut execution.wanted)?;
@@ -437,7 +437,7 @@ pub(super) async fn execute<C: Clock>(
     }
     check_opened(&preview.history, &name, execution.run_id)?;
 
-    // What the journal does not know of the run is found out before anybody is asked.
+    // Facts about the run that the journal lacks are found out before anybody is asked.
     let owner = owner(context, clock.now());
     let recorder = Recorder {
         store: &execution.store,
@@ -461,7 +461,7 @@ pub(super) async fn execute<C: Clock>(
             return Err(saved::consumed(saved, &preview.history));
         }
         refuse_cleaned_up(&preview, &execution)?;
-        // What was not started is told apart from what is not there.
+        // Restores that were not started are told apart from those that are not there.
         let at = clock.now();
         let planned = preview.history.planned(&outline).map(|event| Recorded {
             at,
@@ -524,7 +524,7 @@ pub(super) async fn execute<C: Clock>(
     let (store, take_over) = (&execution.store, execution.take_over);
     let journal = Journal::open(store, &run, &owner, take_over, take).await?;
     if now.history.ended.is_some() && !had_ended {
-        // What is left to do is another thing by now.
+        // The remaining work has changed by now.
         let held = journal.held();
         drop(journal);
         held.release().await;
@@ -563,7 +563,7 @@ pub(super) async fn execute<C: Clock>(
     carry_out(opened, loaded, aws, clock, &execution, context).await
 }
 
-/// What has to be passed before anything is sent or started, where another machine may have the run.
+/// Returns the gate to pass before anything is sent or started, if another machine may have the run.
 fn gate(fence: &Fence) -> Option<Gate> {
     let fence = fence.is_watched().then(|| fence.clone())?;
     Some(Gate::new(move || fence.clone().pass()))
@@ -591,7 +591,7 @@ async fn learn(plan: &mut Plan, run: &RunKey, store: &Store) {
     session::learn(plan, &took);
 }
 
-/// What the journal keeps of the plan.
+/// Returns what the journal keeps of the plan.
 fn outline(
     plan: &Plan,
     loaded: &Loaded,
@@ -708,7 +708,7 @@ async fn carry_out<C: Clock>(
     };
     let exit = conclude(&plan, &diff, run_end, execution, context).await;
     match stopped {
-        // Why it has stopped says more than why there is no report.
+        // The reason for the stop says more than that for the missing report.
         Some(Stopped::Aws(error)) if !goes_on => Err(Failure::Idle(error)),
         Some(stopped) => Err(stopped.into()),
         None if matches!(exit, Ok(Exit::Interrupted)) && terminated => Ok(Exit::Terminated),

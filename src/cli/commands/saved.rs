@@ -75,7 +75,7 @@ pub(super) fn save(
     OutputFile::new(path, OutputKind::SavedPlan).write(saved.text())
 }
 
-/// What a plan was made of.
+/// Returns the inputs that a plan was made of.
 fn inputs(path: &Path, options: &InputOptions, planner: &Planner) -> Result<SavedInputs, Failure> {
     let variables = planner.variables();
     let is_secret = |name: &String| matches!(variables.get(name), Some(None));
@@ -133,7 +133,7 @@ pub(super) fn open(path: &Path, context: &Context<'_>) -> Result<Option<SavedPla
     if path == Path::new("-") {
         return Ok(None);
     }
-    // What is no text is told of where plans are read.
+    // A file that is no text is reported where plans are read.
     let Ok(text) = files::text(path) else {
         return Ok(None);
     };
@@ -206,7 +206,7 @@ pub(super) fn command(saved: &SavedPlan, typed: &RunArguments) -> Result<RunArgu
 }
 
 impl Context<'_> {
-    /// Whether everything is still what the plan was made of, as far as that can be told before it is read.
+    /// Checks that everything is still what the plan was made of, as far as that can be told before it is read.
     pub(super) fn check_files(&self, saved: &SavedPlan) -> Result<(), Failure> {
         let mut reasons = Vec::new();
         let version = env!("CARGO_PKG_VERSION");
@@ -236,7 +236,7 @@ impl Context<'_> {
     }
 }
 
-/// Whether the variables have the values that they had.
+/// Checks that the variables have the values that they had.
 pub(super) fn check_variables(saved: &SavedPlan, planner: &Planner) -> Result<(), Failure> {
     let now = digests(planner);
     let reasons = saved
@@ -250,13 +250,13 @@ pub(super) fn check_variables(saved: &SavedPlan, planner: &Planner) -> Result<()
     refuse(saved, reasons)
 }
 
-/// What has become of a run since a plan of it was saved.
+/// Changes of a run since a plan of it was saved.
 pub(super) struct SavedPlanReplay<'a> {
     saved: &'a SavedPlan,
     counter: PositionCounter,
-    /// Whether the saved plan has been taken up.
+    /// Set once the saved plan has been taken up.
     moved_on: bool,
-    /// When the run was first taken up without it.
+    /// Time at which the run was first taken up without it.
     without: Option<Timestamp>,
 }
 
@@ -285,7 +285,7 @@ impl<'a> SavedPlanReplay<'a> {
         }
     }
 
-    /// Whether the run is where it was, or only this plan has brought it further, which it then says; and the restores
+    /// Checks that the run is where it was, or returns true if only this plan has brought it further; sets the restores
     /// that it may still bring further.
     pub(super) fn check(&self, wanted: &mut Wanted) -> Result<bool, Failure> {
         let run = &self.saved.run_id;
@@ -315,7 +315,7 @@ impl<'a> SavedPlanReplay<'a> {
     }
 }
 
-/// Whether the requests are those in the file, byte for byte.
+/// Checks that the requests are those in the file, byte for byte.
 pub(super) fn check_requests(
     saved: &SavedPlan,
     loaded: &Loaded,

@@ -1,4 +1,4 @@
-//! What the screen is told of a run before it goes on.
+//! State of a run that is shown on the screen before the run goes on.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::state::{CheckStage, History, RestoreStage, RestoreState};
 use crate::terminal::{InitialRestore, InitialState, Look, Now, Stage};
 
 impl Context<'_> {
-    /// How progress looks of what goes on at an endpoint.
+    /// Returns the look of progress at an endpoint.
     pub(super) fn look(&self, at: &Endpoint) -> Look {
         let is_simulated = *at == Endpoint::Rehearsal;
         Look {
@@ -88,7 +88,7 @@ pub(super) fn initial(
     initial
 }
 
-/// How many checks have not ended.
+/// Returns the number of checks that have not ended.
 fn open_checks(step: &Step, past: Option<&RestoreState>) -> usize {
     let is_open = |name: &str, definition: &str| {
         let seen = past.and_then(|past| past.checks.get(name)?.under(definition));
@@ -110,7 +110,7 @@ fn stage(past: Option<&RestoreState>, starts: bool, is_checked: bool) -> Stage {
         (Some((RestoreStage::Completed { .. }, _)), _) if is_checked => Stage::Checking,
         (Some((RestoreStage::Completed { .. }, _)), _) => Stage::Done,
         (_, true) => Stage::Waiting,
-        // It failed, was left out, or waits for what did: nothing comes of it now.
+        // The restore failed, was left out, or waits for one that did: nothing comes of it now.
         _ => Stage::Bad,
     }
 }

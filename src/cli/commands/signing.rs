@@ -11,16 +11,16 @@ use crate::evidence::{
     BundleFiles, STATEMENT, SignatureProblem, SignedEnvelope, SigningKey, TrustedKeys,
 };
 
-/// Whom somebody trusts.
+/// Signers that somebody trusts.
 #[derive(Clone, Copy)]
 pub(super) struct Trust<'a> {
     /// The folder with their keys.
     pub(super) keys: &'a Path,
-    /// How many of them have to have signed.
+    /// Number of them that must have signed.
     pub(super) threshold: usize,
 }
 
-/// Where the signatures of a bundle are.
+/// Returns the path of a bundle's signatures.
 fn place(bundle: &Path, named: Option<&Path>) -> PathBuf {
     let own = || {
         // A folder may be typed with a slash at its end.
@@ -85,7 +85,7 @@ pub(super) fn sign(
     Ok(Exit::Done)
 }
 
-/// Who has signed a bundle, in a line.
+/// Tells who has signed a bundle, in a line.
 ///
 /// # Errors
 ///
@@ -122,7 +122,7 @@ pub(super) fn said(
     ))
 }
 
-/// Why keys could not be read.
+/// Reason why keys could not be read.
 enum KeyProblem {
     Unread(Failure),
     Key(SignatureProblem),

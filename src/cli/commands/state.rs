@@ -14,7 +14,7 @@ use crate::journal::{
     self, Held, Journal, LEASE, ObjectError, Objects, ProbeVerdict, RunKey, RunStore as _, probe,
 };
 
-/// Whether a state can be used, and every run in it read.
+/// Checks that a state can be used, and every run in it read.
 pub(super) async fn check(
     arguments: &StateCheck,
     context: &mut Context<'_>,
@@ -223,7 +223,7 @@ async fn copied(
     let written = written(to, &lease, run, &segments).await;
     to.release(lease).await;
     let written = written?;
-    // What was written is read back: its chain of sums holds from the first record to the last.
+    // The copy is read back: its chain of sums holds from the first record to the last.
     let now = journal::segments(to, run).await?;
     let is_same = (now.iter().zip(&segments)).all(|((_, now), here)| now == here);
     if now.len() < segments.len() || !is_same {
@@ -261,7 +261,7 @@ async fn written(
         Some(_) => is_other = true,
     })
     .await?;
-    // What continues behind a segment that was broken off is the other side's own.
+    // Records that continue behind a segment that was broken off are the other side's own.
     let last = u32::try_from(segments.len()).unwrap_or(u32::MAX);
     if is_other || (!partial.is_empty() && to.is_followed(run, last).await?) {
         return Err(Failure::Conflict(format!(

@@ -68,7 +68,7 @@ fn of_one_run(error: Failure) -> Result<Failure, Failure> {
     }
 }
 
-/// Says which runs could not be read, and how the command ends.
+/// Reports which runs could not be read, and returns the exit code of the command.
 fn said(damaged: &[Failure], context: &mut Context<'_>) -> Exit {
     for error in damaged {
         context.output.failure(error);
@@ -80,7 +80,7 @@ fn said(damaged: &[Failure], context: &mut Context<'_>) -> Exit {
 }
 
 pub(super) async fn status(arguments: &Status, context: &mut Context<'_>) -> Result<Exit, Failure> {
-    /// How often it is looked again.
+    /// Interval between two looks.
     const EVERY: SignedDuration = SignedDuration::from_secs(5);
     loop {
         let (goes_on, exit) = show(arguments, context).await?;
@@ -228,7 +228,7 @@ async fn show(arguments: &Status, context: &mut Context<'_>) -> Result<(bool, Ex
     Ok((goes_on, said(&damaged, context)))
 }
 
-/// Where the plan file is, from here: as it was typed now, else as the run was given it, which may have been elsewhere.
+/// Returns the path of the plan file from here: as typed now, else as the run was given it, perhaps elsewhere.
 fn file(report: &RunReport, arguments: &Status) -> PathBuf {
     let typed = arguments.plan.as_ref().filter(|plan| plan.is_file());
     let recorded = PathBuf::from(report.file.as_deref().unwrap_or(&report.plan));
@@ -243,7 +243,7 @@ fn file(report: &RunReport, arguments: &Status) -> PathBuf {
     }
 }
 
-/// How a command names a plan, a run of it, and where its journal is.
+/// Returns the words by which a command names a plan, a run of it, and the place of its journal.
 fn names(report: &RunReport, arguments: &Status) -> String {
     let mut names = quoted_path(&file(report, arguments).to_string_lossy());
     if report.run_id != "main" {
@@ -368,7 +368,7 @@ async fn refresh(
             Ok(jobs) => {
                 for mut job in jobs {
                     if let Some(restore) = restores.get(&job.id) {
-                        // It may repeat the secret, which is not known here.
+                        // The job may repeat the secret, which is not known here.
                         if secretive.contains(*restore) {
                             job.created_resource_arn = None;
                             job.message = job.message.map(|_| NOT_SHOWN.to_owned());

@@ -16,11 +16,11 @@ use crate::render::REDACTED;
 use crate::session::Preview;
 use crate::state::{Event, Recorded, RestoreStage};
 
-/// What a restore has made, by its step, and what the journal calls that: there may be a secret in it.
+/// Resource that a restore has made, by its step, and its name in the journal: there may be a secret in it.
 type MadeByStep = (StepIndex, String, String);
 
-/// What of the run is gone, as events that its journal does not have yet; and whether the accounts of the callers were found to
-/// be the targets'. `judges` says whether the plan as a whole is judged now.
+/// Finds what of the run is gone, as events that its journal does not have yet; and whether the accounts of the callers
+/// were found to be the targets'. `judges` says whether the plan as a whole is judged now.
 pub(super) async fn gone(
     preview: &Preview,
     judges: bool,
@@ -73,7 +73,7 @@ pub(super) async fn gone(
     Ok((gone.into_iter().map(event).collect(), true))
 }
 
-/// Whether resources are asked of the endpoint that has made them: another knows none of them.
+/// Returns true if resources are looked for at the endpoint that has made them: another knows none of them.
 async fn is_one_endpoint(aws: &[Arc<Client>], execution: &EngineRun<'_>) -> Result<bool, Failure> {
     for aws in aws {
         let of_resources = aws
@@ -88,7 +88,7 @@ async fn is_one_endpoint(aws: &[Arc<Client>], execution: &EngineRun<'_>) -> Resu
     Ok(true)
 }
 
-/// What is looked for: all that a run made that had ended, or that is judged as a whole; else what is built on or judged now.
+/// Lists all that a run made that had ended, or that is judged as a whole; else what is built on or judged now.
 fn looked_for(preview: &Preview, judges: bool) -> Vec<MadeByStep> {
     let Preview {
         plan,
@@ -98,7 +98,7 @@ fn looked_for(preview: &Preview, judges: bool) -> Vec<MadeByStep> {
         ..
     } = preview;
     let observed = &before.observed;
-    // What was switched over to may have another name since.
+    // A resource that was switched over to may have another name since.
     if !observed.cutover.is_empty() {
         return Vec::new();
     }

@@ -1,4 +1,4 @@
-//! Where the records of runs are kept: in a directory, or in a bucket.
+//! Stores for the records of runs: a directory, or a bucket.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use crate::journal::{
 };
 use crate::state::JournalError;
 
-/// What a bucket's name begins with, where a directory could be.
+/// Prefix of a bucket's name, where a directory could be.
 const SCHEME: &str = "s3://";
 
-/// Where a state is.
+/// Location of a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StateLocation {
     /// A directory.
@@ -91,7 +91,7 @@ pub(super) enum Store {
 }
 
 impl Store {
-    /// Where it is, for people and in commands.
+    /// Returns its location, for people and in commands.
     pub(super) fn place(&self) -> String {
         match self {
             Self::Local(store) => store.state().display().to_string(),

@@ -1,4 +1,4 @@
-//! Whose turn it is to work on a run whose record several machines share.
+//! Turns of machines that share the record of a run.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::cli::exit::Failure;
 use crate::journal::{self, Owner, RunKey, RunStore as _};
 use crate::report::minute;
 
-/// What others have recorded is read once they can record and send nothing more: whoever holds the run in a bucket is waited
-/// for, until they are heard of, or count as gone.
+/// Waits for whoever holds the run in a bucket, until they are heard of, or count as gone: their records are read once
+/// they can record and send nothing more.
 ///
 /// # Errors
 ///

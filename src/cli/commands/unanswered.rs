@@ -18,7 +18,7 @@ use crate::report::minute;
 use crate::session::Preview;
 use crate::state::{Event, Recorded, RestoreStage, RestoreState};
 
-/// What has been found out.
+/// Results of settling unanswered requests.
 #[derive(Default)]
 pub(super) struct SettledRequests {
     /// For the journal.
@@ -157,7 +157,7 @@ async fn look(
     Ok((!asked.is_empty()).then_some(found))
 }
 
-/// What that comes to: a job with the mark is the request's, and the journal gets it.
+/// Tells the result for a request: a job with the mark is the request's, and the journal gets it.
 fn say(
     sent: &UnansweredRequest<'_>,
     found: Vec<(Job, Whose)>,

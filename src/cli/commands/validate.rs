@@ -21,7 +21,7 @@ pub(super) async fn validate(
     let mut summaries = Vec::new();
     let inputs = match context.inputs(Tree::Working, &arguments.inputs) {
         Ok(inputs) => inputs.for_checking(),
-        // What is wrong with a variables file is found as well as the rest, and said in the same form.
+        // Errors of a variables file are found as well as the rest, and reported in the same form.
         Err(Failure::Findings(findings)) => {
             all.extend(findings);
             return report(all, &[], &[], arguments, context);
@@ -80,7 +80,7 @@ pub(super) async fn validate(
     if let Some(skipped) = files.skipped() {
         context.output.note(&format!("note: {skipped}"));
     }
-    // What is wrong with a plan outweighs a file that is not there.
+    // Errors of a plan outweigh a file that is not there.
     let Some(last) = files.unread.pop() else {
         return Ok(exit);
     };

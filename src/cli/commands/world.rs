@@ -1,4 +1,4 @@
-//! Where questions about vaults and recovery points go.
+//! Readers that answer questions about vaults and recovery points.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::render::{Known, REDACTED, Secrets, SourceFacts, Target, VaultName};
 use crate::session::Points;
 use crate::state::{Event, Recorded};
 
-/// Who is asked: one for each target of the plan.
+/// Sources of answers: one for each target of the plan.
 pub(super) enum World {
     /// A file, as a caller of each target sees it.
     Inventory(Vec<Inventory>),
@@ -144,7 +144,7 @@ impl World {
         }
     }
 
-    /// How the readers are asked about recovery points.
+    /// Returns the way to ask the readers about recovery points.
     pub(super) fn points<'r>(&self, readers: &'r [View<'r>]) -> Points<'r, View<'r>> {
         match self {
             Self::Inventory(_) => Points::Recorded(readers),
@@ -191,7 +191,7 @@ pub(super) enum View<'a> {
 }
 
 impl View<'_> {
-    /// What AWS says that a job has made.
+    /// Returns what a job has made, as AWS says.
     async fn made(&self, job_id: &JobId) -> Option<String> {
         let job = match self.at().await.ok()? {
             PointSource::Inventory(_) => return None,

@@ -26,7 +26,7 @@ pub(super) use retries::Retries;
 pub(super) struct Flight {
     /// The attempt of this run, from 1.
     pub(super) attempt: u32,
-    /// What it asks for, for as long as somebody may ask.
+    /// Draft of its request, for as long as somebody may ask for it.
     pub(super) draft: Option<Arc<Draft>>,
     /// Calls about it that got no good answer.
     pub(super) retries: Retries,
@@ -35,9 +35,9 @@ pub(super) struct Flight {
     pub(super) phase: Phase,
 }
 
-/// What a restore is doing. Its checks have a keeper of their own: they go on beside it.
+/// Phase of a restore. Its checks are tracked elsewhere, as they run alongside.
 pub(super) enum Phase {
-    /// It waits, has a job that is followed, or is over.
+    /// Waiting, with a job that is followed, or ended.
     Quiet,
     /// Its request has no job yet.
     Open(Box<OpenRequest>),
@@ -50,13 +50,14 @@ pub(super) enum Phase {
 }
 
 impl Flight {
-    /// Whether the recovery point depends on what another restore makes, so that it could not be looked up before the run.
+    /// Returns true if the recovery point depends on what another restore makes and so could not be looked up before
+    /// the run.
     pub(super) fn becomes_known_late(&self) -> bool {
         let draft = self.draft.as_ref();
         draft.is_some_and(|draft| draft.waits_for_its_point())
     }
 
-    /// Whether AWS shows of a job of this restore whose it is.
+    /// Returns true if AWS shows whose a job of this restore is.
     pub(super) fn is_told_by_its_mark(&self) -> bool {
         self.draft.as_ref().is_some_and(|draft| draft.takes_mark)
     }
@@ -73,7 +74,7 @@ impl Flight {
 /// The restores of a run, by step.
 pub(super) struct Flights {
     all: Indexed<StepIndex, Flight>,
-    /// Those whose request is open: a few, of thousands.
+    /// Restores whose request is open: a few of thousands.
     open: BTreeSet<StepIndex>,
 }
 
@@ -92,7 +93,7 @@ impl Flights {
         }
     }
 
-    /// How many requests are open.
+    /// Returns the number of open requests.
     pub(super) fn open_count(&self) -> usize {
         self.open.len()
     }

@@ -23,7 +23,7 @@ fn token() -> IdempotencyToken {
     IdempotencyToken::new("rd1-0123456789012345678901234567890123456789")
 }
 
-/// What happens next, where there is a choice.
+/// Event that happens next, where there is a choice.
 #[derive(Clone, Copy, Debug)]
 enum Chance {
     Answered,
@@ -127,7 +127,7 @@ impl SimulatedAws {
     }
 }
 
-/// What became of a request.
+/// Outcome of a request.
 #[derive(Debug)]
 enum RequestOutcome {
     Has(JobId),
@@ -271,7 +271,7 @@ fn run(aws: &mut SimulatedAws, chances: &[Chance]) -> RequestOutcome {
     panic!("it never ends");
 }
 
-/// What takes a second, or as many as `PROPTEST_CASES` says.
+/// Returns a configuration that takes a second, or as many cases as `PROPTEST_CASES` says.
 fn config() -> ProptestConfig {
     let config = ProptestConfig::default();
     ProptestConfig {
@@ -295,7 +295,7 @@ proptest! {
         let own: BTreeSet<&str> = aws.own().map(|job| job.id.as_str()).collect();
         prop_assert!(own.len() <= 1, "{:?} after {:?}", aws.jobs, outcome);
         match outcome {
-            // Where no mark tells them apart, a job that was made since then is taken for the one that was asked for.
+            // A job made since then, with no mark to tell them apart, is taken for the one that was asked for.
             RequestOutcome::Has(job) => prop_assert!(own.contains(job.as_str()) || !is_marked && own.is_empty()),
             RequestOutcome::Refused | RequestOutcome::NotSent => prop_assert!(own.is_empty(), "{own:?} is lost"),
             RequestOutcome::LeftOpen | RequestOutcome::Stopped => {}

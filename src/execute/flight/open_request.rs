@@ -21,25 +21,25 @@ use crate::ids::{AccountId, JobId};
 use crate::plan::TokenedRequest;
 use crate::state::RestoreState;
 
-/// How far a listing may lag behind, so that a refusal is not believed at once of a request that may have arrived.
+/// Longest lag of a listing: a refusal of a request that may have arrived is not believed at once.
 pub(super) const LISTING_LAG: SignedDuration = SignedDuration::from_mins(2);
-/// When to ask again for what is being read for others.
+/// Wait before asking again for what is being read for others.
 const SHORTLY: SignedDuration = SignedDuration::from_millis(100);
 
-/// Why a job was adopted that is this run's.
+/// Reason for adopting a job of this run.
 const MARKED: &str = "found again by its idempotency mark";
-/// Why a job was adopted that somebody else has started for this run.
+/// Reason for adopting a job that somebody else started for this run.
 const STARTED: &str = "started elsewhere for this run, as its mark shows";
-/// Why a job was adopted that a person has chosen.
+/// Reason for adopting a job that a person chose.
 const CHOSEN: &str = "chosen with --adopt";
-/// Why a job was adopted that a person has let it adopt.
+/// Reason for adopting a job that a person allowed it to adopt.
 const TAKEN: &str = "it makes the same request, and --adopt was given";
-/// Why the journal of a runner that died has the half of an adoption.
+/// Reason for an adoption that a dead runner left half done in its journal.
 const BEGUN: &str = "it was about to be adopted when the runner before ended";
-/// Why a job was adopted that nothing marks.
+/// Reason for adopting a job without a mark.
 const ALONE: &str = "the only job with this recovery point and metadata since the request was sent; it has no mark, so \
                      whether this run started it is not known";
-/// Why a job was adopted that AWS has named.
+/// Reason for adopting a job that AWS named.
 const NAMED: &str = "AWS named it when it was asked again with the same token";
 
 /// Everything besides the request that a decision about it depends on.
@@ -47,20 +47,20 @@ pub(in crate::execute) struct Sight<'a> {
     pub(in crate::execute) restore: &'a str,
     /// The attempt that the request is.
     pub(in crate::execute) attempt: u32,
-    /// What a mark tells that is not the request's own.
+    /// Likeness told by a mark that is not the request's own.
     pub(in crate::execute) kin_of_mark: KinOfMark<'a>,
     pub(in crate::execute) account: &'a AccountId,
     pub(in crate::execute) now: Moment,
     pub(in crate::execute) skew: Skew,
-    /// When jobs that exist already were last listed.
+    /// Time of the last listing of jobs that exist already.
     pub(in crate::execute) listed_at: Moment,
-    /// What the journal says of the restore.
+    /// State of the restore in the journal.
     pub(in crate::execute) past: Option<&'a RestoreState>,
     pub(in crate::execute) policy: &'a Policy,
     /// Nothing is started any more.
     pub(in crate::execute) is_drained: bool,
     pub(in crate::execute) metadata: &'a JobMetadata,
-    /// Whether a job is one of this run's.
+    /// Returns true for a job of this run.
     pub(in crate::execute) is_own: &'a dyn Fn(&JobId) -> bool,
 }
 
@@ -74,7 +74,7 @@ impl Sight<'_> {
         })
     }
 
-    /// What to do about a duplicate that nobody has named: whoever names jobs adopts those, and no others.
+    /// Returns the policy for a duplicate that nobody has named: a person who names jobs adopts those, and no others.
     fn of_duplicates(&self) -> DuplicatePolicy {
         match self.policy.duplicates {
             DuplicatePolicy::Adopt if !self.policy.chosen.is_empty() => DuplicatePolicy::Ask,
@@ -90,7 +90,7 @@ pub(in crate::execute) struct Adoption {
     pub(in crate::execute) because: Cow<'static, str>,
     /// This run, or another runner of it, has started it.
     pub(in crate::execute) is_ours: bool,
-    /// It is the answer to a request that was sent.
+    /// True if it answers a request that was sent.
     pub(in crate::execute) answers: bool,
     /// The later attempt that it is of, where it is of one.
     pub(in crate::execute) attempt: Option<u32>,
@@ -111,7 +111,7 @@ impl Adoption {
     }
 }
 
-/// What follows.
+/// Next step of a request.
 #[derive(Debug)]
 pub(in crate::execute) enum Next {
     /// An answer that is under way is waited for.
@@ -142,7 +142,7 @@ pub(in crate::execute) enum Next {
     Stop(Stopped),
 }
 
-/// Where a reconciliation goes on.
+/// Point at which a reconciliation continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::execute) enum ReconciliationStart {
     /// With the next page of the listing.
@@ -205,8 +205,8 @@ impl OpenRequest {
         self.exposure.map(|exposure| exposure.since)
     }
 
-    /// Whether AWS may have forgotten the token of a copy that may have arrived, or that somebody else may have sent since the
-    /// last look: sent now, it could be a second job.
+    /// Returns true if AWS may have forgotten the token of a copy that may have arrived, or that somebody else may have
+    /// sent since the last look: sent now, it could be a second job.
     fn token_may_have_expired(&self, sight: &Sight<'_>) -> bool {
         let since = self.exposed_since().unwrap_or(sight.listed_at);
         since.is_long_ago(sight.now)
@@ -285,7 +285,7 @@ impl OpenRequest {
         self.look(sight)
     }
 
-    /// What finds out whether a copy that may have arrived has made a job.
+    /// Builds the reconciliation that finds out whether a copy that may have arrived has made a job.
     fn lost(&self, sight: &Sight<'_>) -> Reconciliation {
         let now = sight.now;
         let left = sight.past.map_or(now, |past| now.left(past));
@@ -387,7 +387,7 @@ impl OpenRequest {
         error: ApiError,
         retries: u32,
     ) -> Next {
-        /// How often it is asked about a job of which AWS says that there is none.
+        /// Number of times to ask about a job that AWS says does not exist.
         const TRIES: u32 = 3;
         // A job that a listing has shown may not be known everywhere yet.
         let may_be_new =
@@ -528,7 +528,7 @@ impl OpenRequest {
             let alike: Vec<&Match> = duplicates.iter().copied().filter(is_since).collect();
             return match (&*marked, &*alike) {
                 ([one], _) => Next::Intend(Some(Adoption::of(one, STARTED))),
-                // Where the type takes a mark, one without it is somebody's who asks for the same.
+                // An unmarked job of a type that takes a mark belongs to somebody else who asks for the same.
                 ([], [one]) if !has_mark => Next::Intend(Some(Adoption::of(one, ALONE))),
                 ([], _) if has_mark => Next::NotThereYet,
                 ([], []) => Next::NotThereYet,

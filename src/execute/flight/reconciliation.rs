@@ -21,18 +21,18 @@ pub(in crate::execute) struct Match {
     pub(in crate::execute) job_id: JobId,
     pub(in crate::execute) kin: Kin,
     pub(in crate::execute) created_at: Option<Timestamp>,
-    /// It has ended, and brought nothing back.
+    /// True if it has ended and brought nothing back.
     pub(in crate::execute) has_failed: bool,
 }
 
 impl Match {
-    /// Whether it has the mark that redrill leaves, made from this very token.
+    /// Returns true if it has the mark that redrill leaves, made from this very token.
     pub(in crate::execute) fn is_marked(&self) -> bool {
         self.kin == Kin::Marked
     }
 }
 
-/// Why it is asked.
+/// Reason for a reconciliation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::execute) enum ReconciliationReason {
     /// Nothing has been sent by this run, as far as its journal knows.
@@ -47,15 +47,15 @@ pub(in crate::execute) enum ReconciliationReason {
 #[derive(Debug)]
 pub(in crate::execute) struct Reconciliation {
     pub(in crate::execute) why: ReconciliationReason,
-    /// What is still to be listed, and from which page on.
+    /// Query still to be listed, and the page to continue from.
     pub(in crate::execute) listing: Option<(JobQuery, Pages)>,
     /// Jobs of the recovery point that are still to be compared.
     pub(in crate::execute) jobs: Vec<Job>,
-    /// Those that ask for the same.
+    /// Jobs that ask for the same.
     pub(in crate::execute) matches: Vec<Match>,
     /// From when on jobs were listed, by AWS's clock.
     pub(in crate::execute) since: Option<Timestamp>,
-    /// When the listing was asked for.
+    /// Time when the listing was asked for.
     pub(in crate::execute) listed_at: Moment,
 }
 
@@ -164,7 +164,7 @@ pub(in crate::execute) struct JobMetadata {
 }
 
 impl JobMetadata {
-    /// Whether nobody has asked about a job.
+    /// Returns true if nobody has asked about a job.
     pub(in crate::execute) fn is_unread(&self, job_id: &JobId) -> bool {
         !self.read.contains_key(job_id) && !self.being_read.contains(job_id)
     }
@@ -185,18 +185,18 @@ impl JobMetadata {
     }
 }
 
-/// Whether a job is an account's, as far as AWS says.
+/// Returns true if a job belongs to an account, as far as AWS says.
 pub(in crate::execute) fn is_of(job: &Job, account: &AccountId) -> bool {
     let whose = job.account.as_ref();
     whose.is_none_or(|whose| account.as_str().is_empty() || whose == account)
 }
 
-/// How a job is like a request, by its mark, which is not that of the request's token; none where it is another restore's, or
-/// another run's.
+/// Likeness of a job to a request by its mark, which is not that of the request's token; none if the mark is another
+/// restore's or another run's.
 pub(in crate::execute) type KinOfMark<'a> =
     &'a dyn Fn(&str, &BTreeMap<String, String>) -> Option<Kin>;
 
-/// What a job was asked for, as AWS tells it, where it restores the recovery point of a request.
+/// Rebuilds the request of a job from what AWS tells of it, if it restores the recovery point of a request.
 pub(in crate::execute) fn asked_for(
     metadata: &BTreeMap<String, String>,
     request: &Request,
@@ -218,22 +218,22 @@ pub(in crate::execute) fn attempt_among(marks: &[String], mark: &str) -> Option<
     marks.find_map(|(attempt, of)| of.eq_ignore_ascii_case(mark).then_some(attempt))
 }
 
-/// How a job is like a request.
+/// Likeness of a job to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::execute) enum Kin {
-    /// It has the mark of its token: nobody else asks with that.
+    /// Carries the mark of its token, which nobody else uses.
     Marked,
-    /// It has the mark of another attempt of the same restore, with its number.
+    /// Carries the mark of another attempt of the same restore, with its number.
     Attempt(u32),
-    /// It has the mark of the same restore of this run, which asked for something else then.
+    /// Carries the mark of the same restore of this run, which asked for something else then.
     Changed,
-    /// It asks for the same, as far as AWS says.
+    /// Asks for the same, as far as AWS says.
     Alike,
 }
 
-/// How a job of a request's recovery point is like the request, by the metadata that AWS gives; none where it is another's.
-/// AWS may write keys and marks in other letters, leave keys out and have some more: only what is known to differ tells
-/// them apart.
+/// Compares a job of a request's recovery point with the request, by the metadata that AWS gives; none if it is
+/// another's. AWS may write keys and marks in another case, leave keys out and add some: only what is known to differ
+/// tells them apart.
 pub(in crate::execute) fn kin(
     metadata: &BTreeMap<String, String>,
     request: &TokenedRequest,
@@ -266,11 +266,11 @@ pub(in crate::execute) fn kin(
             None => {}
         }
     }
-    // Where AWS gives nothing back, nothing tells them apart either.
+    // Nothing tells them apart either if AWS gives nothing back.
     (shared > 0 || wanted.is_empty() || found.is_empty()).then_some(Kin::Alike)
 }
 
-/// Whether two values ask for the same.
+/// Returns true if two values ask for the same.
 fn is_same(a: &str, b: &str) -> bool {
     let is_flag =
         |text: &str| text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false");
@@ -285,7 +285,7 @@ fn is_same(a: &str, b: &str) -> bool {
     json(a).is_some_and(|a| json(b) == Some(a))
 }
 
-/// Whether a mark is of redrill's own making.
+/// Returns true if redrill made a mark.
 fn is_made_here(mark: &str) -> bool {
     uuid::Uuid::parse_str(mark.trim()).is_ok_and(|mark| mark.get_version_num() == 5)
 }

@@ -1,13 +1,13 @@
-//! How often calls were made in vain.
+//! Counts of calls made in vain.
 
 use crate::backup::Operation;
 
-/// How often each operation got no good answer, one time after the other: one that fails says nothing of the others.
+/// Consecutive calls of each operation without a good answer: one that fails says nothing of the others.
 #[derive(Debug, Default)]
 pub(crate) struct Retries(Vec<(Operation, u32)>);
 
 impl Retries {
-    /// How often an operation got none.
+    /// Returns how often an operation got no good answer.
     pub(crate) fn of(&self, operation: Operation) -> u32 {
         let mut all = self.0.iter();
         all.find(|(of, _)| *of == operation)

@@ -10,7 +10,7 @@ use crate::ids::StepIndex;
 use crate::state::{Append, Awaited, CheckStage, Event};
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
-    /// Says what the run waits for, once it has been silent for long; `pages` are those of a listing under way.
+    /// Reports what the run waits for, once it has been silent for long; `pages` are those of a listing under way.
     pub(super) fn break_silence(&mut self, pages: u32) {
         let at = self.engine.clock.now();
         if self.recording.silence.is_over(at) {

@@ -1,4 +1,4 @@
-//! What a command begins with: nothing of an earlier start of it, and its environment.
+//! Start of a command: nothing left of an earlier one, and its environment.
 
 use super::Run;
 use crate::backup::{Clock, Reader, Writer};
@@ -10,7 +10,7 @@ use crate::parse::Check;
 use crate::plan::sha256;
 use crate::state::{Append, Begins, Begun, CheckStage};
 
-/// What is said of an earlier start whose end nobody saw.
+/// Describes an earlier start whose end nobody saw.
 pub(super) fn said(left: &Left) -> Option<String> {
     Some(match left {
         Left::Nothing => return None,
@@ -56,7 +56,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    /// How the next start of a command is found again.
+    /// Returns the record by which the next start of a command is found again.
     pub(super) fn begins(&self, of: Of, name: &str, nth: u32) -> Option<Begun> {
         let machine = self.checking.commands().machine()?;
         let plan = self.engine.plan;
@@ -74,7 +74,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         Some(Begun { id, machine })
     }
 
-    /// What a command finds in its environment: `docs/plan.md` has the list.
+    /// Returns the environment of a command: `docs/plan.md` lists it.
     pub(super) fn environment(
         &self,
         of: Of,

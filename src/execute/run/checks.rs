@@ -41,7 +41,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    /// Whether a command will ask what a restore has made.
+    /// Returns true if a command will ask what a restore has made.
     pub(super) fn is_judged(&self, step: StepIndex) -> bool {
         let plan = self.engine.plan;
         let whole = !plan.checks.is_empty() || self.engine.policy.cutover;
@@ -66,7 +66,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             let check = &checks[*at];
             let seen = self.seen(of, &check.name.value);
             let is = match of {
-                // What was switched over is not switched again.
+                // A step that was switched over is not switched again.
                 Of::Cutover => seen.map(|seen| seen.is),
                 Of::Restore(_) | Of::Plan => seen.and_then(|seen| seen.under(&check.definition)),
             };
@@ -168,7 +168,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                         exited: Exited::NotStarted(why),
                         output: String::new(),
                     };
-                    // What cannot be written cannot be written the next time either.
+                    // A command that cannot be written now cannot be written next time either.
                     let tries = check.retries;
                     self.checked(Task { tries, ..task }, ran)?;
                 }
@@ -222,7 +222,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             return Ok(());
         }
         if task.of == Of::Cutover && verdict == CheckVerdict::Failed {
-            // What comes behind it builds on it.
+            // Later steps build on this one.
             return Ok(());
         }
         self.go_on_checking(task.of, task.at + 1)

@@ -43,8 +43,8 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         });
     }
 
-    /// Whether a look is still to come before the run may end: something was started that no look has come after. It comes
-    /// now.
+    /// Returns true if a look is still to come before the run may end: something was started after the last one. It
+    /// becomes due now.
     pub(super) fn look_last(&mut self) -> bool {
         if self.patience.is_over {
             return false;
@@ -159,7 +159,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             let before = existing.get(arn);
             let is_known = before.is_some_and(|jobs| jobs.iter().any(|known| known.id == job.id));
             if is_known {
-                // It was there when that which has started was compared with it.
+                // The job existed already when the restores that have started were compared with it.
                 continue;
             }
             if points.contains(arn) && !lookout.others.contains_key(&job.id) {
@@ -225,7 +225,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         Ok(())
     }
 
-    /// What another job was asked for.
+    /// Takes in what another job was asked for.
     pub(super) fn told_of_other(
         &mut self,
         job_id: JobId,
@@ -233,7 +233,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         metadata: Result<BTreeMap<String, String>, ApiError>,
     ) -> Result<(), Stopped> {
         let Ok(metadata) = metadata else {
-            // It is asked about again when it shows again.
+            // The job is asked about again when it shows again.
             self.lookout.others.remove(&job_id);
             return Ok(());
         };
@@ -270,7 +270,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    /// What was started last is compared with what others have started meanwhile.
+    /// Compares what was started last with what others have started meanwhile.
     pub(super) fn compare_with_others(&mut self, step: StepIndex) -> Result<(), Stopped> {
         let Some(started) = self.lookout.started.iter().rfind(|of| of.step == step) else {
             return Ok(());
@@ -337,7 +337,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             beside: beside.clone(),
             because,
         }])?;
-        // Where a mark would tell it apart, somebody may have asked for the same by hand: that is said, and no more.
+        // A job without a mark, where one would tell it apart, may have been requested by hand: it is only reported.
         if kin != Kin::Alike || !has_mark {
             self.stop(Stopped::SecondJob {
                 restore,

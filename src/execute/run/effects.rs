@@ -1,4 +1,4 @@
-//! What happens is recorded, and what follows from it is done once it is on disk.
+//! Recording of what happens, and of its effects once it is on disk.
 
 use super::Run;
 use crate::backup::{Clock, Reader, Writer};

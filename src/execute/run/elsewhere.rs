@@ -76,7 +76,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         self.schedule.put_back(step);
     }
 
-    /// Whether something may still be started there; once it is known that nothing is, what waits is left as it is.
+    /// Returns true if something may still be started there; once nothing can be, what waits is left as it is.
     pub(super) fn waits_for_elsewhere(&mut self) -> bool {
         let Some(elsewhere) = &self.lookout.elsewhere else {
             return false;

@@ -17,7 +17,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         )
     }
 
-    /// What will not start, and because of what.
+    /// Records what will not start, and because of what.
     pub(super) fn skip(
         &mut self,
         steps: impl IntoIterator<Item = StepIndex>,

@@ -16,7 +16,7 @@ use crate::ids::{JobId, StepIndex};
 use crate::render::Created;
 use crate::state::{Append, Event, RestoreStage};
 
-/// How long to wait before it is asked again about a job that AWS does not know yet.
+/// Wait before asking again about a job that AWS does not know yet.
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
@@ -114,7 +114,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let since = since.map_or(now, |created| created.min(now));
         target.poller.follow(step, job_id, since, now, timeout);
         if before.is_some() {
-            // What has ended since the listing.
+            // The job may have ended since the listing.
             target.poller.sweep_from(self.lookout.listed_at.here);
         }
         self.look_after(step, job_id, request);
@@ -131,8 +131,8 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         Ok(())
     }
 
-    /// Whether a listing leaves out what a job has made, which a description may say: it is needed for what hangs on it, and
-    /// to clean up.
+    /// Returns true if a listing leaves out what a job has made, which a description may give: dependents and cleanup
+    /// need it.
     pub(super) fn lacks(job: &Job) -> bool {
         job.status == JobStatus::Completed && job.created_resource_arn.is_none()
     }
@@ -175,7 +175,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         Ok(())
     }
 
-    /// What AWS says of a job.
+    /// Takes in what AWS says of a job.
     pub(super) fn polled(&mut self, step: StepIndex, job: Job) -> Result<(), Stopped> {
         if job.is_parent && job.status.is_final() {
             self.look_inside(step, job);

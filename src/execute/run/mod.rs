@@ -44,7 +44,7 @@ use crate::render::Known;
 use crate::state;
 use crate::state::{Append, Event, Recorded, RestoreStage, RestoreState, RunState};
 
-/// What a run is given, apart from what has a keeper of its own.
+/// Inputs of a run, apart from those that are kept elsewhere.
 pub(in crate::execute) struct Given<'a, C, O> {
     pub(super) planner: &'a Planner,
     pub(super) plan: &'a Plan,
@@ -59,14 +59,14 @@ pub(in crate::execute) struct Run<'a, A, J, C, O> {
     pub(super) engine: Given<'a, C, O>,
     pub(super) flights: Flights,
     pub(super) targets: Indexed<TargetIndex, TargetState>,
-    /// What requests are held against that become complete while the run goes on.
+    /// Checks of requests that become complete only during the run.
     pub(super) late: Option<Late>,
     pub(super) schedule: Schedule,
     pub(super) calls: Calls<A>,
     pub(super) checking: Checking,
-    /// What the journal says by now.
+    /// State of the run, as the journal has it by now.
     pub(super) observed: RunState,
-    /// What templates and checks are told.
+    /// Values that templates and checks are told.
     pub(super) known: Known,
     pub(super) recording: Recording<J>,
     pub(super) lookout: Lookout,
@@ -274,7 +274,7 @@ impl<'a, A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observe
     async fn next(&mut self) -> Result<Option<Ended>, Stopped> {
         let now = self.engine.clock.now();
         let held = self.calls.take_held();
-        // What is due by now and was not done is held back by the rates.
+        // Calls that are due by now and were not made are held back by the rates.
         let after = held.map(|_| now);
         let is_later = |at: &Timestamp| after.is_none_or(|after| *at > after);
         let targets = self.targets.iter();
@@ -349,7 +349,8 @@ impl<'a, A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observe
     }
 }
 
-/// What was sent, and what came of it, is in the journal. Here it counts how far a restore is, of which there may be many.
+/// Drops what was sent and what came of it, which the journal has. Only the stage counts here, for what may be many
+/// restores.
 fn forget(past: &mut RestoreState) {
     past.sent = None;
     if let RestoreStage::Completed {

@@ -14,7 +14,7 @@ use crate::state::{Append, Event, NestedJob};
 
 /// Pages before it is taken for a listing without an end: AWS restores far fewer parts of one recovery point.
 const PAGES: u32 = 100;
-/// How often it is asked before AWS's silence is taken for a no: a run does not wait for this for ever.
+/// Number of tries before AWS's silence is taken for a no: a run does not wait for this for ever.
 const TRIES: u32 = 6;
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {

@@ -27,7 +27,8 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         Ok(())
     }
 
-    /// When to try again. An operation that begins to fail is said once; one that fails for too long ends the run.
+    /// Returns the time of the next try. An operation that begins to fail is reported once; one that fails for too long
+    /// ends the run.
     pub(super) fn retry_at(
         &mut self,
         caller: Caller,

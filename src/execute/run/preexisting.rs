@@ -1,7 +1,7 @@
-//! What exists already when a runner begins: jobs that a run without a journal may have started elsewhere, and those of
-//! requests that an earlier runner sent without seeing the answer.
+//! Jobs that exist already when a runner begins: those that a run without a journal may have started elsewhere, and
+//! those of requests that an earlier runner sent without seeing the answer.
 //!
-//! One listing a resource type and target serves all of them, however many there are.
+//! One listing per resource type and target serves all of them, however many there are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -62,7 +62,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         match self.look_again().await {
             Ok(None) => Ok(None),
             Ok(Some(control)) => self.on_control(control).await,
-            // What runs is followed all the same.
+            // Running jobs are followed all the same.
             Err(why @ Stopped::Aws(_)) => {
                 self.patience.is_over = false;
                 self.stop(why);
@@ -72,7 +72,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    /// Whether something may start now, and what others may have started in the meantime was looked at so long ago that
+    /// Returns true if something may start now, but what others may have started was last looked at so long ago that
     /// AWS may have forgotten their tokens: a machine that slept may have been given up for lost.
     fn is_to_look_again(&self) -> bool {
         self.lookout.listed_at.is_long_ago(self.moment())
@@ -85,7 +85,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let since = listed_at.earliest(self.calls.skew());
         let waiting = self.schedule.waiting();
         let wanted: Vec<_> = waiting.map(|step| (step, since)).collect();
-        // What was looked at before is as old as it was.
+        // Requests that were looked at before are only as fresh as that look.
         let now = self.engine.clock.now();
         for open in self.flights.open_requests_mut() {
             open.expose(listed_at, now);
@@ -131,14 +131,14 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     Ok(page) => page,
                     Err(control) => return Ok(Some(control)),
                 };
-                // What AWS's clock said first is as old as the look at the most.
+                // The first time from AWS's clock is at most as old as the look.
                 listed_at.aws = listed_at.aws.or(self.moment().aws);
                 let goes_on = pages.turn(Operation::ListRestoreJobs, next, &jobs);
                 for job in jobs {
                     if let Some(arn) = job.recovery_point_arn.as_deref()
                         && points.contains(&(target, arn))
                         && is_of(&job, account)
-                        // Those of this run are its own.
+                        // Jobs of this run are its own.
                         && !self.lookout.is_own(&job.id)
                     {
                         let existing = &mut self.targets[target].existing;
@@ -192,7 +192,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    /// When to ask again, where that may help.
+    /// Returns the time to ask again, if that may help.
     fn later(&mut self, target: TargetIndex, error: ApiError) -> Result<Timestamp, Stopped> {
         if matches!(error.fault, Fault::Denied | Fault::Refused) {
             return Err(Stopped::Aws(error));

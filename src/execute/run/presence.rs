@@ -1,9 +1,10 @@
-//! What a job has made that ended before this run knew of it: is it still there? A run that is taken up without its journal, weeks
-//! after a drill, finds jobs that have completed and resources that were cleaned up since. Nothing is built on those, and no check
-//! runs against them.
+//! Check that what a job has made is still there, if the job ended before this run knew of it. A run that is resumed
+//! without its journal, weeks after a drill, finds jobs that have completed and resources that were cleaned up since.
+//! Nothing is built on those, and no check runs against them.
 //!
-//! Asked of jobs that were adopted and never seen running here, and of those that a token has answered with although they had ended
-//! before the request was meant to leave. All others this run has started, and follows to their end.
+//! Asked of jobs that were adopted and never seen running here, and of those that a token has answered with although
+//! they had ended before the request was meant to leave. All others were started by this run, which follows them to
+//! their end.
 
 use super::Run;
 use crate::backup::{ApiError, Clock, Fault, Job, Operation, Reader, Writer};
@@ -20,7 +21,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         self.observed.restores.get(name)
     }
 
-    /// Whether it has to be looked for first what a completed job has made; asks, where that is so.
+    /// Returns true if what a completed job has made has to be looked for first; asks for it in that case.
     pub(super) fn is_looked_for(&mut self, step: StepIndex, job: &Job) -> bool {
         if matches!(self.flights[step].phase, Phase::LookedFor(_)) {
             return true;
@@ -56,7 +57,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    /// It has been looked for; none where nothing can tell.
+    /// Takes in what was found; none if nothing can tell.
     pub(super) fn looked_for(
         &mut self,
         step: StepIndex,
@@ -120,7 +121,7 @@ fn is_final(error: &ApiError) -> bool {
     matches!(error.fault, Fault::Denied | Fault::Refused)
 }
 
-/// Why it is not known, and what can be done about it.
+/// Explains why it is not known, and what can be done about it.
 fn cannot_tell(error: ApiError, restore: &str, job_id: &JobId) -> ApiError {
     let message = format!(
         "{}; `{restore}` has job {job_id}, which had ended before this command, and whether what it made is still there cannot be \

@@ -9,7 +9,7 @@ use crate::execute::flight::Phase;
 use crate::ids::StepIndex;
 use crate::state::{Append, CheckStage, Event, RestoreStage};
 
-/// How often AWS Backup is told before its silence is taken for a no.
+/// Number of calls to AWS Backup before its silence is taken for a no.
 const TELLINGS: u32 = 4;
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {

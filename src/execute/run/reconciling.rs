@@ -44,7 +44,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     if let Some(attempt) = attempt_among(marks, mark) {
                         return Some(Kin::Attempt(attempt));
                     }
-                    // What was whole before the run was looked at then.
+                    // A request that was complete before the run was looked at then.
                     let asked = is_late.then(|| asked_for(metadata, &request))?;
                     let marks = attempt_marks(
                         &identity,
@@ -204,7 +204,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         self.begin_following(step, &adoption.job_id, adopted)
     }
 
-    /// When a job ended that was there already, as the listing of those says.
+    /// Returns when a job that existed already ended, by the listing of those jobs.
     fn ended_before(&self, step: StepIndex, job_id: &JobId) -> Option<Timestamp> {
         let open = self.flights[step].request()?;
         let target = &self.targets[self.target_of(step)];

@@ -24,7 +24,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
         let now = self.engine.clock.now();
         let mut failed = Vec::new();
-        // As many as there is room for calls; what is being compared takes up room as well.
+        // Requests are limited by the room for calls; those being compared take up room as well.
         while self.calls.room() > 0 && self.flights.open_count() < self.calls.at_once() {
             let may_start: Vec<TargetIndex> = self
                 .targets
@@ -183,7 +183,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         }
     }
 
-    /// Whose job it is, where it is one of this run's.
+    /// Names the owner of a job, if the job is one of this run's.
     pub(super) fn owner(&self, job_id: &JobId) -> Option<String> {
         if !self.lookout.is_own(job_id) {
             return None;
@@ -201,7 +201,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         })
     }
 
-    /// How often this runner has called AWS.
+    /// Counts the calls of this runner to AWS.
     pub(super) fn called(&self) -> Event {
         let mut calls: BTreeMap<String, u64> = BTreeMap::new();
         for (name, count) in self.calls.made() {

@@ -66,7 +66,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         match due {
             DueCall::Start => self.start_call(step),
             DueCall::Look => self.look_for(target, step),
-            // What the checks have come to is on disk first.
+            // Results of the checks are on disk first.
             DueCall::Publish => self.then(Effect::Publish(step)),
             DueCall::Nested => self.list_nested(target, step),
             DueCall::List | DueCall::Compare => self.make_next_call(target, step),

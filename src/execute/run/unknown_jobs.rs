@@ -9,7 +9,7 @@ use crate::ids::StepIndex;
 use crate::state::Append;
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
-    /// Why an answer about a job is not about the job of a restore; none where it may be.
+    /// Explains why an answer about a job is not about the job of a restore; none if it may be.
     pub(super) fn is_another(&self, step: StepIndex, job: &Job) -> Option<ApiError> {
         let draft = self.complete(step).ok()?;
         let wanted = draft.request.recovery_point_arn.as_str();
@@ -37,7 +37,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         })
     }
 
-    /// What a job of a restore has made is not what was asked for: why.
+    /// Explains why what a job of a restore has made is not what was asked for.
     pub(super) fn misfit(&self, step: StepIndex, job: &Job) -> Option<String> {
         let arn = job.created_resource_arn.as_deref()?;
         let draft = self.complete(step).ok()?;

@@ -37,7 +37,7 @@ impl CheckQueue {
         self.running.pop().map(|Reverse((_, step))| step)
     }
 
-    /// When the next one ends.
+    /// Returns the time when the next one ends.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.running.peek().map(|Reverse((end, _))| *end)
     }

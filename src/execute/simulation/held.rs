@@ -1,11 +1,11 @@
-//! What a restore waits for that could start as far as others go.
+//! Limits that hold back a restore whose needs are met.
 
 use super::Playing;
 use super::played::{HeldBy, PlanLimit};
 use crate::execute::schedule::Blocked;
 use crate::ids::{Indexed, StepIndex, TargetIndex};
 
-/// Who has left a place free last.
+/// Steps that last left a place free.
 #[derive(Debug)]
 pub(super) struct Freed {
     any: Option<StepIndex>,

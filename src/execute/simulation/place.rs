@@ -15,7 +15,7 @@ pub(super) struct FollowedJob {
     pub(super) end: Timestamp,
     pub(super) step: StepIndex,
     pub(super) since: Timestamp,
-    /// When it was looked at last, by itself.
+    /// Time when it was last looked at by itself.
     asked: Timestamp,
     look_at: Timestamp,
     deadline: Option<Timestamp>,
@@ -34,7 +34,7 @@ impl PartialOrd for FollowedJob {
 }
 
 impl FollowedJob {
-    /// When to look at it; a listing of everything has shown it too.
+    /// Returns the time to look at it; a listing of everything has shown it too.
     pub(super) fn look_at(&self, listed: Option<Timestamp>) -> Timestamp {
         match listed.filter(|at| *at > self.asked) {
             Some(at) => self.after(at),
@@ -48,7 +48,7 @@ impl FollowedJob {
         deadline.map_or(at, |deadline| deadline.min(at))
     }
 
-    /// It goes on, as was seen now.
+    /// Notes that it was seen running now.
     pub(super) fn still(&mut self, now: Timestamp) {
         self.asked = now;
         self.look_at = self.after(now);
@@ -65,15 +65,15 @@ pub(super) struct SimulatedPlace {
     /// The first to end first.
     pub(super) jobs: BinaryHeap<Reverse<FollowedJob>>,
     pub(super) ages: Ages,
-    /// Whether the listing that is about to be made is one of everything.
+    /// True if the listing about to be made is one of everything.
     pub(super) sweep: Option<bool>,
     pub(super) sweep_at: Option<Timestamp>,
     pub(super) sweeps: u32,
-    /// When everything was listed last.
+    /// Time of the last listing of everything.
     pub(super) listed: Option<Timestamp>,
-    /// When jobs are over their time, where they end later than that.
+    /// Deadlines of jobs that end later than that.
     pub(super) deadlines: BinaryHeap<Reverse<(Timestamp, StepIndex)>>,
-    /// When it is looked next what others have started, and since when one such look waits for the rates.
+    /// Time of the next look at what others have started, and the time since which such a look waits for the rates.
     pub(super) look_due: Option<Timestamp>,
     pub(super) look_began: Option<Timestamp>,
     pub(super) last_start: Option<Timestamp>,
@@ -130,7 +130,7 @@ impl SimulatedPlace {
         }
     }
 
-    /// When something is to be looked at.
+    /// Returns the times when something is to be looked at.
     pub(super) fn next(&self, is_exact: bool) -> impl Iterator<Item = Timestamp> {
         let is_few = self.one_by_one();
         let few = self.jobs.iter().take(if is_few { HANDFUL } else { 0 });

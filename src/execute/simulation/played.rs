@@ -1,50 +1,50 @@
-//! What is given to a simulated run, and what comes of it. Times are milliseconds from the beginning of the run.
+//! Input and outcome of a simulated run. Times are milliseconds from the beginning of the run.
 
 use crate::ids::{Indexed, StepIndex, TargetIndex};
 
-/// What becomes of a restore once it has started.
+/// Course of a restore once it has started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Course {
-    /// How long its job takes, as AWS says it, in milliseconds: of one that runs already, how long it still takes.
+    /// Duration of its job, as AWS gives it, in milliseconds; for one that runs already, the time left.
     pub job: i64,
-    /// How long its checks take, in milliseconds, with their tries.
+    /// Duration of its checks, in milliseconds, with their tries.
     pub checks: i64,
-    /// Whether the job fails at its end.
+    /// True if the job fails at its end.
     pub fails: bool,
-    /// Whether a check fails.
+    /// True if a check fails.
     pub check_fails: bool,
 }
 
-/// How a run went.
+/// Outcome of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Played {
     /// By the index of the step.
     pub steps: Indexed<StepIndex, PlayedStep>,
-    /// When the last of them was over: its job seen to have ended, and its checks.
+    /// Time when the last of them ended: its job seen to have ended, and its checks done.
     pub end: i64,
 }
 
-/// When what became of a restore.
+/// Times and outcome of a restore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlayedStep {
-    /// When nothing that it needs kept it any more.
+    /// Time from which nothing that it needs held it back.
     pub ready: i64,
-    /// When its request left; none where it never did.
+    /// Time when its request left; none if it never did.
     pub started: Option<i64>,
-    /// When its job ended, as AWS says it.
+    /// Time when its job ended, as AWS gives it.
     pub job_ended: i64,
-    /// When that was seen.
+    /// Time when that was seen.
     pub seen: i64,
-    /// When it was back and its checks had passed; none where that never was.
+    /// Time when it was back and its checks had passed; none if that never happened.
     pub good: Option<i64>,
-    /// Whether its job or a check failed, or it took longer than its timeout.
+    /// True if its job or a check failed, or it took longer than its timeout.
     pub has_failed: bool,
-    /// What it waited for last.
+    /// Last thing that it waited for.
     pub held: HeldBy,
 }
 
 impl PlayedStep {
-    /// When nothing more came of it; none where it never started.
+    /// Returns the time after which nothing more came of it; none if it never started.
     #[must_use]
     pub fn over(&self) -> Option<i64> {
         self.started?;
@@ -52,7 +52,7 @@ impl PlayedStep {
     }
 }
 
-/// What a restore waited for last.
+/// Last thing that a restore waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeldBy {
     /// Nothing: it started with the run.

@@ -24,7 +24,7 @@ impl Playing<'_> {
             place.ages.remove(job.since);
         }
         if place.sweep.is_none() && place.sweep_at.is_none() {
-            // It has just been listed.
+            // The target has just been listed.
             place.sweep_at = Some(self.now + interval(place.ages.mean(self.now)));
         }
         self.places[target] = place;

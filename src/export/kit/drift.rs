@@ -1,4 +1,4 @@
-//! How a kit differs from what its plan means now, in words.
+//! Differences between a kit and what its plan means now, in words.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use super::summary::{FILE, KitRestore, Summary};
 use crate::export::{Drift, Files};
 use crate::plan::sha256;
 
-/// What the script writes before it starts anything.
+/// File that the script writes before it starts anything.
 const STARTED: &str = "state/kit";
 
-/// What has drifted in a directory whose files `read` gives, a line each; none where nothing has.
+/// Lists what has drifted in a directory whose files `read` gives, one line each; empty where nothing has.
 pub fn kit_drift(files: &Files, read: impl Fn(&str) -> Option<Vec<u8>>) -> Vec<String> {
     let drift = files.drift(&read);
     if drift.is_empty() {
@@ -59,8 +59,7 @@ pub fn kit_drift(files: &Files, read: impl Fn(&str) -> Option<Vec<u8>>) -> Vec<S
     lines
 }
 
-/// Whether a kit is of the same plan, and of the same run where something was started with it; why it may not be replaced,
-/// otherwise.
+/// Checks that a kit may be replaced: it is of the same plan, and of the same run where something was started with it.
 ///
 /// # Errors
 ///
@@ -82,7 +81,7 @@ pub fn is_same_kit(files: &Files, read: &dyn Fn(&str) -> Option<Vec<u8>>) -> Res
     }
 }
 
-/// What has become of the restores.
+/// Lists how the restores have changed.
 fn restores(
     then: &Summary,
     now: &Summary,
@@ -156,7 +155,7 @@ fn restores(
     lines
 }
 
-/// What differs of one restore.
+/// Lists the differences of one restore.
 fn differences(
     old: &KitRestore,
     new: &KitRestore,

@@ -15,19 +15,19 @@ const LONGEST: usize = 60;
 
 /// One restore of a kit.
 pub(super) struct Entry<'a> {
-    /// What the plan says of it.
+    /// Step of the plan.
     pub(super) step: &'a Step,
-    /// Where it is in the plan.
+    /// Index of the step in the plan.
     pub(super) at: StepIndex,
-    /// Where it runs.
+    /// Target that it runs in.
     pub(super) target: &'a Target,
-    /// What its files are called.
+    /// Name of its files.
     pub(super) file: String,
     /// Its request, with its token or with places for what is known later.
     pub(super) body: String,
     /// The token of its first attempt; none where something is known later.
     pub(super) token: Option<IdempotencyToken>,
-    /// Which of the kit's restores have to be completed before it.
+    /// Indices of the kit's restores that have to be completed before it.
     pub(super) needs: Vec<usize>,
 }
 
@@ -95,7 +95,7 @@ pub(super) fn entries<'a>(subject: &Subject<'a>) -> Result<Vec<Entry<'a>>, Findi
     }
 }
 
-/// What of the plan as a whole depends on a secret, which is not at hand.
+/// Finds what of the plan as a whole depends on a secret, which is not at hand.
 fn of_plan(subject: &Subject<'_>) -> Findings {
     let document = subject.planner.document();
     let mut findings = Findings::default();

@@ -16,9 +16,9 @@ use crate::parse::{Document, Kind, Node, Point, VariableKind};
 use crate::plan::MARK;
 use crate::render::{Created, Fact, Known, RequestField, has_placeholder, withheld};
 
-/// How many strings of JSON a value may be within.
+/// Maximum number of JSON strings that a value may be nested in.
 const DEEPEST: usize = 3;
-/// What the script finds places by.
+/// Sign by which the script finds places.
 const SIGN: &str = "@@";
 
 /// The names of the plan's secrets.
@@ -162,7 +162,7 @@ pub(super) fn body(
             Some((entry.index, entry.wire.clone()?))
         };
         match (find(&probed.metadata), find(&plain.metadata)) {
-            // What a rule writes in another way cannot be told from what the template made of it.
+            // A value that a rule rewrites cannot be told from what the template made of it.
             (Some((index, text)), Some((_, before)))
                 if is_named(&written.metadata[index].value, &secrets)
                     && request.metadata.get(key) == Some(&before) =>
@@ -224,15 +224,15 @@ fn unfit(document: &Document, secrets: &BTreeSet<&str>, fact: &Fact) -> Option<&
 /// A text that stands for a value while a request is rendered.
 struct Probe {
     text: String,
-    /// What of it is left where a template has taken it apart.
+    /// Remainder of the text where a template has taken it apart.
     rest: String,
-    /// What the script puts there.
+    /// Kind of value that the script puts there.
     kind: &'static str,
     /// The restore's files, or the secret.
     whose: String,
 }
 
-/// What a restore has created, while the requests of others are rendered: an ARN whose ends are told from one another.
+/// Returns a stand-in for what a restore creates, to render requests of others: an ARN whose ends can be told apart.
 fn created(of: StepIndex) -> Created {
     let of = of.get();
     Created {
@@ -296,7 +296,7 @@ fn escaped(text: &str, levels: usize) -> String {
     })
 }
 
-/// Whether every expression that touches what is known later is its name, or the end of an ARN.
+/// Returns true if every expression that touches what is known later is its name, or the end of an ARN.
 fn is_named(node: &Node, secrets: &BTreeSet<&str>) -> bool {
     match &node.kind {
         Kind::String(text) => is_text_named(text, secrets),
@@ -333,7 +333,7 @@ fn is_text_named(text: &str, secrets: &BTreeSet<&str>) -> bool {
         })
 }
 
-/// Whether an expression is a name with members: `restores.db.created.resource_arn`, `restores['a b'].created.job_id`.
+/// Returns true for a name with members: `restores.db.created.resource_arn`, `restores['a b'].created.job_id`.
 fn is_path(expression: &str) -> bool {
     let mut rest = expression;
     while let Some((before, behind)) = rest.split_once('[') {

@@ -26,7 +26,7 @@ const HTML: (&str, &str) = ("runbook.html", include_str!("runbook.html"));
 /// Of so many restores each has a page; the runbook of more would be tens of megabytes, which nobody prints.
 pub const MOST_PAGES: usize = 1_000;
 
-/// What both have.
+/// Values that both runbooks share.
 pub(super) struct Runbook(Value);
 
 impl Runbook {
@@ -149,7 +149,7 @@ fn ticked(text: &str) -> Result<minijinja::Value, Error> {
     }
 }
 
-/// Whether the caller has to say as whom each target is reached.
+/// Returns true if the caller has to say as whom each target is reached.
 fn has_profiles(targets: &[Target]) -> bool {
     targets.len() > 1
         || targets
@@ -157,7 +157,7 @@ fn has_profiles(targets: &[Target]) -> bool {
             .any(|target| target.assume_role_arn.is_some())
 }
 
-/// What stands on paper for what is known later only.
+/// Returns the words that are printed for what is known only later.
 fn created(subject: &Subject<'_>, entries: &[Entry<'_>]) -> Known {
     let created = entries.iter().map(|entry| {
         let name = &entry.step.name;
@@ -221,7 +221,7 @@ fn objectives(rto: Option<jiff::SignedDuration>, rpo: Option<jiff::SignedDuratio
         .collect()
 }
 
-/// What the order of the restores shows of one.
+/// Returns a restore's row in the order of the restores.
 fn row(all: &[Entry<'_>], at: usize, entry: &Entry<'_>) -> Value {
     let needs = entry.needs.iter().map(|need| &*all[*need].step.name);
     json!({

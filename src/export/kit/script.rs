@@ -16,7 +16,7 @@ const SCRIPT: &str = include_str!("restore.sh");
 const BEGIN: &str = "# BEGIN PLAN\n";
 const END: &str = "# END PLAN\n";
 
-/// Where it runs, as a token has it.
+/// Target of a restore, as a token has it.
 #[derive(Serialize)]
 struct Place<'a> {
     account: &'a str,

@@ -14,7 +14,7 @@ use crate::report::pretty;
 pub(super) const FILE: &str = "kit.json";
 const SCHEMA: &str = "redrill.kit/v1";
 
-/// What a kit is of.
+/// Plan, run and restores of a kit.
 #[derive(Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(super) struct Summary {
     pub(super) schema: String,

@@ -1,4 +1,4 @@
-//! How an export differs from what its plan means now, restore by restore.
+//! Differences between an export and what its plan means now, restore by restore.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::export::{Drift, Files};
 use crate::plan::MARK;
 
-/// What differs in a request where the restore is the same.
+/// Field that differs in a request where the restore is the same.
 const TOKEN: &str = "IdempotencyToken";
 
 /// A lane of a file of restores, as far as it is compared.
@@ -28,14 +28,14 @@ struct ExportedRestore {
     request: Value,
 }
 
-/// What has drifted in a directory whose files `read` gives, a line each, what is restored first; none where nothing has.
+/// Lists the drift of a directory whose files `read` gives, one line each, restores first; empty where there is none.
 pub fn step_functions_drift(files: &Files, read: impl Fn(&str) -> Option<Vec<u8>>) -> Vec<String> {
     let drift = files.drift(&read);
     let sums = read(Files::SUMS).unwrap_or_default();
     let then = requests(Files::listed(&String::from_utf8_lossy(&sums)), &read);
     let paths = files.iter().map(|(path, _)| path.to_owned());
     let now = requests(paths, |path| files.get(path).map(<[u8]>::to_vec));
-    // Where one of the two cannot be read, its file shows as changed or missing, and says it all.
+    // A file that cannot be read on one side shows as changed or missing, which says it all.
     let (then, now) = then.zip(now).unwrap_or_default();
     let names: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
     let restores = names.into_iter().filter_map(|name| {
@@ -75,7 +75,7 @@ fn requests(
     Some(requests)
 }
 
-/// What has changed of a request; none where nothing has.
+/// Describes what has changed in a request; none where nothing has.
 fn changed(then: &Value, now: &Value) -> Option<String> {
     let fields = |of: &Value| -> BTreeMap<String, Value> {
         let outer = of.as_object().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What the machine is given: the lanes of each pool, and the input that says where they lie.
+//! Input of the machine: the lanes of each pool, and the execution input that says where they are.
 
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -25,7 +25,7 @@ pub(super) struct PoolFile {
     pub(super) lanes: Vec<LaneMeasure>,
 }
 
-/// What Step Functions limits of a lane.
+/// Measures of a lane that Step Functions limits.
 pub(super) struct LaneMeasure {
     /// Its first restore, a step of the plan.
     pub(super) first: StepIndex,
@@ -111,7 +111,7 @@ impl Items {
     }
 }
 
-/// What all lanes of a Region share.
+/// Context that all lanes of a Region share.
 struct Writing<'p> {
     plan: &'p Plan,
     names: &'p Names,

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 pub(super) struct Lane {
     /// Steps of the plan: a level is what needs nothing but the levels before it.
     pub(super) levels: Vec<Vec<StepIndex>>,
-    /// How long its longest chain is likely to take, in seconds.
+    /// Expected duration of its longest chain, in seconds.
     chain: u64,
 }
 
@@ -30,7 +30,7 @@ impl Joined {
         Self((0..count).collect())
     }
 
-    /// What stands for the set of a member.
+    /// Returns the representative of a member's set.
     pub(super) fn root(&mut self, mut at: usize) -> usize {
         while self.0[at] != at {
             self.0[at] = self.0[self.0[at]];

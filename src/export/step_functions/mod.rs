@@ -32,7 +32,7 @@ use notes::Notes;
 use pools::Pools;
 use refusals::Refusals;
 
-/// What a plan says and a state machine cannot do, which is left out knowingly.
+/// Part of a plan that a state machine cannot carry out, and that is left out knowingly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Omission {
     /// Commands that judge what came back.
@@ -58,23 +58,23 @@ impl Omission {
     }
 }
 
-/// What the export is made for.
+/// Options of the export.
 #[derive(Clone, Debug)]
 pub struct StepFunctions {
     /// The bucket of items and results; `{region}` in it is the Region.
     pub bucket: String,
-    /// What their keys begin with: nothing, or a text that ends with `/`.
+    /// Prefix of their keys: nothing, or a text that ends with `/`.
     pub prefix: String,
-    /// What may be left out.
+    /// Parts that may be left out.
     pub without: BTreeSet<Omission>,
-    /// Whether a run follows it, which can leave out nothing more.
+    /// True if a run follows it, which can leave out nothing more.
     pub is_followed: bool,
 }
 
-/// What stands for the Region in the name of the bucket.
+/// Placeholder for the Region in the name of the bucket.
 const REGION: &str = "{region}";
 
-/// Whether an earlier export is one for Step Functions, which this one replaces.
+/// Checks that an earlier export is one for Step Functions, which this one replaces.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What the things of an export are called at AWS.
+//! Names of an export's resources at AWS.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub(super) struct Names {
     pub(super) backup_role: String,
     /// In the machine's account and Region.
     pub(super) bucket: String,
-    /// What the keys of the plan's items and results begin with.
+    /// Prefix of the keys of the plan's items and results.
     pub(super) keys: String,
     run: RunId,
 }
@@ -100,7 +100,7 @@ impl Names {
         )
     }
 
-    /// Where the results of all runs lie.
+    /// Returns the location of the results of all runs.
     pub(super) fn results(&self) -> String {
         format!("{}/results", self.keys)
     }

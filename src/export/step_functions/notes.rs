@@ -1,4 +1,4 @@
-//! What an export does not do that `run` does, restore by restore: its README says so.
+//! Notes on what `run` does and an export does not, restore by restore: its README lists them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use crate::diagnostic::{duration, visible};
 /// Something that concerns some restores of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Note {
-    /// They are not in the export.
+    /// Restores that are not in the export.
     Left,
     /// Nobody judges what comes back.
     Checks,
-    /// They wait for more than they need.
+    /// Restores that wait for more than they need.
     Waits,
     /// Their jobs are followed as long as it takes.
     Timeout,
@@ -21,7 +21,7 @@ pub(super) enum Note {
     NoRole,
     /// Nothing tells their jobs from others once the token is forgotten.
     NoMark,
-    /// They write into something that exists.
+    /// Restores that write into something that exists.
     Existing,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Notes {
 }
 
 impl Note {
-    /// What it means, for whoever carries out the export.
+    /// Explains the note to whoever carries out the export.
     pub(super) fn means(self) -> &'static str {
         match self {
             Self::Left => {
@@ -61,7 +61,7 @@ impl Note {
 }
 
 impl Notes {
-    /// What is so of the restores by themselves.
+    /// Collects the notes on the restores by themselves.
     pub(super) fn new(subject: &Subject<'_>, chosen: &Chosen) -> Self {
         let mut notes = Self::default();
         let plan = subject.plan;

@@ -1,4 +1,4 @@
-//! What is written of an export: the machine's files, the templates that deploy it, and the page that says how.
+//! Files of an export: the machine's, the templates that deploy it, and the page that says how.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,11 +25,11 @@ const TEMPLATES: [(&str, &str); 5] = [
     ("README.md", include_str!("README.md.j2")),
 ];
 
-/// What is exported of one Region.
+/// Export of one Region.
 pub(super) struct Region<'a> {
     pub(super) names: &'a Names,
     pub(super) items: &'a Items,
-    /// Where its files are: nothing, or a folder with its `/`.
+    /// Folder of its files: nothing, or a folder with its `/`.
     pub(super) folder: &'a str,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn add(files: &mut Files, plan: &Plan, region: &Region<'_>, members: 
     files.add(&format!("{folder}state-machine.asl.json"), definition);
 }
 
-/// What the stack's template is made of.
+/// Returns the values that the stack's template is made of.
 fn template(plan: &Plan, names: &Names, members: &[StepIndex]) -> Value {
     let home = BTreeSet::from([&names.home]);
     let is_home = names.accounts(plan, members).contains(&names.home);
@@ -143,7 +143,7 @@ impl Region<'_> {
         accounts
     }
 
-    /// What the README says of it.
+    /// Returns what the README says of it.
     pub(super) fn page(&self, plan: &Plan, members: &[StepIndex]) -> Value {
         let names = self.names;
         let targets = members.iter().map(|at| plan.target_of(&plan.steps[*at]));
@@ -226,7 +226,7 @@ pub(super) fn readme(
     rendered("README.md", &values)
 }
 
-/// What of the plan as a whole is left out.
+/// Lists what is left out of the plan as a whole.
 fn left_out(subject: &Subject<'_>, options: &StepFunctions) -> Vec<String> {
     let names = |of: &[Check]| {
         let names: Vec<String> = of.iter().map(|of| format!("`{}`", of.name.value)).collect();

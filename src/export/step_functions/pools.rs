@@ -1,9 +1,9 @@
-//! How much runs at once: lanes in pools, so that no limit is passed whatever the lanes of a pool do.
+//! Concurrency of lanes: they are in pools, so that no limit is exceeded whatever the lanes of a pool do.
 //!
-//! A state machine has no semaphore over resource types. What it has is how many lanes of a map run at once, and how many
-//! restores of a level. Lanes that share a limit that could be passed are therefore one pool, and the pool runs as many of
-//! them as fit if each has as many of the limited restores running as its widest level. That is never more than the limit, and
-//! fewer than `run` would start where lanes are uneven.
+//! A state machine has no semaphore over resource types. It can only limit how many lanes of a map run at once, and how
+//! many restores of a level. Lanes that share a limit that could be exceeded therefore form one pool, and the pool runs
+//! as many of them as fit if each has as many of the limited restores running as its widest level. That never exceeds
+//! the limit, and is fewer than `run` would start where lanes are uneven.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub(super) struct Pools {
 #[derive(Debug)]
 pub(super) struct Pool {
     pub(super) lanes: Vec<PooledLane>,
-    /// How many of them.
+    /// Number of lanes that run at once.
     pub(super) at_once: usize,
 }
 
@@ -42,13 +42,13 @@ pub(super) struct PooledLane {
 }
 
 impl PooledLane {
-    /// How many of its restores run at once, at the most.
+    /// Returns how many of its restores run at once, at the most.
     pub(super) fn width(&self) -> usize {
         self.at_once.iter().copied().max().unwrap_or(1)
     }
 }
 
-/// What a limit is for.
+/// Scope of a limit.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Limited<'p> {
     All,
@@ -63,7 +63,7 @@ struct Limits {
 }
 
 impl Limits {
-    /// Those of a plan, with a share of its `concurrent`, for some steps.
+    /// Collects the limits of a plan for some steps, with a share of its `concurrent`.
     fn new(plan: &Plan, steps: &[StepIndex], share: Option<u32>) -> Self {
         let mut members: BTreeMap<Limited<'_>, (u32, Vec<StepIndex>)> = BTreeMap::new();
         let mut documented: BTreeMap<&str, u32> = BTreeMap::new();
@@ -117,14 +117,14 @@ impl Limits {
         self.of_step.get(&step).map_or(&[], Vec::as_slice)
     }
 
-    /// How many restores of a level run at once.
+    /// Returns how many restores of a level run at once.
     fn at_once(&self, level: &[StepIndex]) -> usize {
         let limits = level.iter().flat_map(|at| self.of(*at));
         let most = limits.map(|limit| self.most[*limit]).min();
         most.unwrap_or(usize::MAX).min(INLINE).min(level.len())
     }
 
-    /// How many lanes fit, each with as many restores of a limit as run at once in its widest level.
+    /// Returns how many lanes fit, each with as many restores of a limit as run at once in its widest level.
     fn lanes_at_once(&self, lanes: &[PooledLane]) -> usize {
         let mut widest: BTreeMap<usize, usize> = BTreeMap::new();
         for lane in lanes {

@@ -1,4 +1,4 @@
-//! What of a plan a state machine cannot do: all of it at once, with its place in the plan.
+//! Parts of a plan that a state machine cannot carry out: all of them at once, each with its place in the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::plan::{Plan, Step};
 use crate::render::Fact;
 use crate::rules::Facts;
 
-/// What one state, and so the input of a lane, may hold
+/// Bytes that one state, and so the input of a lane, may hold
 /// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>).
 const MOST_BYTES: usize = 262_144;
 
@@ -25,7 +25,7 @@ pub(super) struct Chosen {
     pub(super) left: Vec<(StepIndex, String)>,
 }
 
-/// What is found.
+/// Collector of the findings.
 pub(super) struct Refusals<'a> {
     document: &'a Document,
     subject: &'a Subject<'a>,
@@ -33,7 +33,7 @@ pub(super) struct Refusals<'a> {
     findings: Findings,
 }
 
-/// Why a restore cannot go, and what could be done about it.
+/// Reason why a restore cannot be exported, and what could be done about it.
 struct Why {
     rule: &'static Rule,
     what: String,
@@ -42,7 +42,7 @@ struct Why {
 }
 
 impl<'a> Refusals<'a> {
-    /// What stands in the way of a plan, whatever its restores are.
+    /// Finds what stands in the way of a plan, whatever its restores are.
     pub(super) fn new(subject: &'a Subject<'a>, options: &'a StepFunctions) -> Self {
         let mut refusals = Self {
             document: subject.planner.document(),
@@ -181,7 +181,7 @@ impl<'a> Refusals<'a> {
         chosen
     }
 
-    /// Why a restore cannot go.
+    /// Returns the reason why a restore cannot be exported.
     fn why(&self, step: &Step, elsewhere: Option<StepIndex>) -> Option<Why> {
         let otherwise = match self.options.is_followed {
             true => "run without --on",
@@ -264,7 +264,7 @@ impl<'a> Refusals<'a> {
         }
     }
 
-    /// How much of `limits.concurrent` each Region's machine may use.
+    /// Computes how much of `limits.concurrent` each Region's machine may use.
     pub(super) fn share(&mut self, regions: usize) -> Option<u32> {
         let concurrent = self.plan().limits.concurrent?;
         let share = concurrent / u32::try_from(regions).unwrap_or(u32::MAX).max(1);

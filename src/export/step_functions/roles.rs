@@ -1,4 +1,4 @@
-//! What the machine of a Region, and the roles that it assumes, have to be allowed: for the templates, and for `redrill iam`.
+//! Permissions of a Region's machine, and of the roles that it assumes: for the templates, and for `redrill iam`.
 
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ pub fn machine_policies(plan: &Plan, bucket: &str, prefix: &str) -> Vec<Principa
     policies
 }
 
-/// What the machine does itself.
+/// Returns what the machine does itself.
 pub(super) fn of_machine(
     plan: &Plan,
     names: &Names,
@@ -141,7 +141,7 @@ pub(super) fn of_machine(
     ]
 }
 
-/// What a role does that the machine assumes for some of its restores.
+/// Returns what a role does that the machine assumes for some of its restores.
 pub(super) fn of_assumed(
     plan: &Plan,
     members: &[StepIndex],

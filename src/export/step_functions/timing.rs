@@ -1,9 +1,10 @@
-//! When the machine starts and looks: seconds that are worked out here, because a state machine cannot work them out.
+//! Times at which the machine starts and polls: seconds that are computed here, because a state machine cannot do so.
 //!
 //! StartRestoreJob may be called 5 times a second in an account and Region, DescribeRestoreJob 15 times
-//! (<https://docs.aws.amazon.com/general/latest/gr/bk.html>). Restores that may run at once have a place each, and places start
-//! a little apart. A place starts nothing again before it has waited once for its job, so that waits at least as long as all
-//! places need for their starts keep the rate on average; what meets by chance is throttled, and tried again.
+//! (<https://docs.aws.amazon.com/general/latest/gr/bk.html>). Restores that may run at once have a place each, and
+//! places start a little apart. A place starts nothing again before it has waited once for its job, so that waits at
+//! least as long as all places need for their starts keep the rate on average; calls that coincide are throttled, and
+//! retried.
 
 use jiff::SignedDuration;
 
@@ -18,7 +19,7 @@ const LONGEST: u64 = 900;
 const SLOWEST: u64 = 7200;
 /// Looks at a job that takes as long as is expected.
 const LOOKS: u64 = 20;
-/// How many times the expected duration a lane has to be able to wait.
+/// Multiple of the expected duration that a lane has to be able to wait.
 const PATIENCE: u64 = 4;
 /// Events of one execution up to which a lane is exported. Step Functions ends an execution at 25,000
 /// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>).

@@ -1,8 +1,8 @@
-//! Who works on a run whose record is in an object store, and whether that is still so.
+//! Lease on a run whose record is in an object store: its holder, and whether it still holds.
 //!
-//! The lease says that somebody is alive; it protects nothing. What protects is that segments are created once. Clocks of
-//! different machines are never compared: a lease is over when its version has not changed for as long as it lasts, by the
-//! clock of whoever waits.
+//! The lease says that somebody is alive; it protects nothing. The protection is that segments are created once. Clocks
+//! of different machines are never compared: a lease has ended when its version has not changed for as long as it
+//! lasts, by the clock of the process that waits.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,30 +19,30 @@ use crate::backup::{Clock as _, SystemClock, Tell};
 use crate::journal::Error;
 use crate::journal::store::{Fence, Owner};
 
-/// What a lease is called, next to the journal of its run.
+/// Name of a lease, next to the journal of its run.
 pub(super) const KEY: &str = "lease.json";
 
 /// Heartbeats in the time that a lease lasts: three may be lost.
 const BEATS: u32 = 4;
 
-/// How long it is tried to give a lease back.
+/// Time limit for giving a lease back.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// What is in the lease.
+/// Content of the lease.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Body {
     /// The version of the format.
     v: u32,
-    /// Who works on the run.
+    /// Process that works on the run.
     #[serde(flatten)]
     owner: Owner,
-    /// What its writer calls itself: by this it knows its own.
+    /// Unique name of its writer, by which it recognizes its own lease.
     holder: String,
-    /// How often it has been written. Each is another one, and so has another version.
+    /// Number of times that it was written. Each write differs, and so has another version.
     beat: u64,
-    /// How long it lasts, milliseconds.
+    /// Duration of the lease, milliseconds.
     lease_ms: u64,
-    /// Whether its holder has left.
+    /// True if its holder has left.
     is_released: bool,
 }
 
@@ -66,7 +66,7 @@ impl Body {
     }
 }
 
-/// When something was, by two clocks: one that nobody sets, and one that goes on while the machine sleeps.
+/// Point in time by two clocks: one that nobody sets, and one that goes on while the machine sleeps.
 #[derive(Clone, Copy, Debug)]
 struct ClockReading {
     steady: Instant,
@@ -81,7 +81,7 @@ impl ClockReading {
         }
     }
 
-    /// How long ago it was, by the clock that says more.
+    /// Returns the time since then, by the clock that says more.
     fn ago(&self) -> Duration {
         let wall = SystemClock.now().duration_since(self.wall);
         let wall = Duration::try_from(wall.max(SignedDuration::ZERO)).unwrap_or_default();
@@ -89,10 +89,10 @@ impl ClockReading {
     }
 }
 
-/// How a lease is, as its holder knows.
+/// State of a lease, as its holder knows it.
 #[derive(Debug)]
 struct LeaseState {
-    /// When the last heartbeat that arrived was sent.
+    /// Time at which the last heartbeat that arrived was sent.
     beat: Mutex<ClockReading>,
     lasts: Duration,
     is_lost: watch::Sender<bool>,
@@ -112,7 +112,7 @@ impl LeaseState {
     }
 }
 
-/// Whom to ask for a lease, and whom to tell where they do not answer.
+/// Store to ask for a lease, and whom to tell if it does not answer.
 pub(super) struct LeaseRequest<'a, O> {
     pub(super) objects: &'a O,
     pub(super) tell: &'a Tell,
@@ -121,7 +121,7 @@ pub(super) struct LeaseRequest<'a, O> {
 
 /// A run that is held; its heart beats until it is dropped.
 pub struct ObjectLease {
-    /// What this holder calls itself, in the lease and with every segment.
+    /// Unique name of this holder, in the lease and with every segment.
     pub(super) holder: String,
     state: Arc<LeaseState>,
     heart: Mutex<Option<JoinHandle<()>>>,
@@ -136,7 +136,7 @@ impl Drop for ObjectLease {
 }
 
 impl ObjectLease {
-    /// What keeps its holder from sending anything that it may not send any more.
+    /// Fence that keeps its holder from sending anything that it may not send any more.
     pub(super) fn fence(&self) -> Fence {
         let (fresh, lost) = (Arc::clone(&self.state), self.state.is_lost.subscribe());
         let beats = self.state.beats.subscribe();
@@ -176,7 +176,7 @@ impl ObjectLease {
             is_released: false,
         };
         let mut seen: Option<(String, Instant)> = None;
-        // How long whoever is passed over may still believe that the run is theirs.
+        // Time for which a holder that is passed over may still believe that it has the run.
         let mut believes = Duration::ZERO;
         loop {
             let there = asked(objects, tell, key, || objects.get(key)).await?;
@@ -209,7 +209,7 @@ impl ObjectLease {
                             sleep_until(Instant::now() + held.lasts() / (2 * BEATS)).await;
                             continue;
                         }
-                        // It has been silent for long enough.
+                        // The holder has been silent for long enough.
                     }
                     Some(_) => {
                         return Err(Error::Held {
@@ -236,7 +236,7 @@ impl ObjectLease {
             match written {
                 Ok(Put::Done(etag)) => {
                     let lease = Self::beating(objects, key, body, etag, sent);
-                    // What they have sent by then is seen, and nothing more comes.
+                    // Requests that the former holder sent by then are seen, and no more follow.
                     sleep_until(Instant::now() + believes).await;
                     return Ok(lease);
                 }
@@ -345,7 +345,7 @@ impl<O: Objects> Heart<O> {
         }
     }
 
-    /// Whether what is there is this holder's.
+    /// Tells whether the lease there is this holder's.
     async fn mine(&mut self) -> Ownership {
         match self.objects.get(&self.key).await {
             Ok(Some(object)) => match Body::read(&object) {
@@ -355,20 +355,20 @@ impl<O: Objects> Heart<O> {
                 }
                 _ => Ownership::Lost,
             },
-            // It is never deleted: somebody has taken away all of it.
+            // A lease is never deleted: somebody has removed all of it.
             Ok(None) => Ownership::Lost,
             Err(_) => Ownership::Unknown,
         }
     }
 }
 
-/// Who holds a run, by its lease; none where nobody has it, or its holder has left.
+/// Returns the holder of a run, by its lease; `None` if nobody has it, or its holder has left.
 pub(super) fn holder(object: &Object) -> Option<Owner> {
     let body = Body::read(object).filter(|body| !body.is_released);
     body.map(|body| body.owner)
 }
 
-/// What a holder calls itself: nobody else does.
+/// Makes a name for a holder that nobody else has.
 fn uuid_of(owner: &Owner) -> String {
     format!("{}-{}-{:016x}", owner.host, owner.pid, fastrand::u64(..))
 }

@@ -24,7 +24,7 @@ struct MemoryBucket {
     counts: RequestCounts,
 }
 
-/// How often a store was asked.
+/// Number of requests to a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestCounts {
     /// For objects.
@@ -35,10 +35,10 @@ pub struct RequestCounts {
     pub lists: u64,
 }
 
-/// What becomes of a call.
+/// Outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mishap {
-    /// It works.
+    /// Success.
     None,
     /// 500, 503 SlowDown, a reset or silence before anything was done.
     Before,
@@ -51,12 +51,12 @@ pub enum Mishap {
 }
 
 impl MemoryObjects {
-    /// What becomes of the next writes, one after another.
+    /// Sets the outcome of the next writes, one after another.
     pub fn disturb_writes(&self, mishaps: impl IntoIterator<Item = Mishap>) {
         self.kept().writes.extend(mishaps);
     }
 
-    /// What becomes of the next reads.
+    /// Sets the outcome of the next reads.
     pub fn disturb_reads(&self, mishaps: impl IntoIterator<Item = Mishap>) {
         self.kept().reads.extend(mishaps);
     }
@@ -71,7 +71,7 @@ impl MemoryObjects {
         self.kept().page = Some(keys);
     }
 
-    /// How often it was asked.
+    /// Returns the number of requests.
     #[must_use]
     pub fn counts(&self) -> RequestCounts {
         self.kept().counts

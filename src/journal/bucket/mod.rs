@@ -25,18 +25,18 @@ pub use memory::{MemoryObjects, Mishap, RequestCounts};
 pub use objects::{Object, ObjectError, Objects, Put};
 pub use probe::{ProbeVerdict, probe};
 
-/// How long a lease lasts, unless somebody says.
+/// Default duration of a lease.
 pub const LEASE: Duration = Duration::from_mins(1);
-/// How long a store that does not answer is asked again before the run stops. Its jobs go on at AWS.
+/// Time for which a store that does not answer is retried before the run stops. Its jobs go on at AWS.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// How long a store is left alone that does not answer.
+/// Backoff between retries of a store that does not answer.
 const BACKOFF: Backoff = Backoff {
     first: SignedDuration::from_millis(200),
     factor: 2,
     longest: SignedDuration::from_secs(5),
     jitter: 0.5,
 };
-/// What several segments are in, next to the journal, under the name of the last of them.
+/// Folder for objects of several segments, next to the journal, each under the name of the last of them.
 const COMPACTED: &str = "compacted";
 /// Fewer segments than this are read as they are.
 const MANY: usize = 32;
@@ -45,7 +45,7 @@ const SAID_AFTER: u32 = 2;
 /// Segments that are read ahead: a run can have thousands, and whoever reads it keeps what it needs.
 const HELD: usize = 128;
 
-/// Whether something in a store is one's own.
+/// Ownership of something in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ownership {
     Mine,
@@ -200,7 +200,7 @@ where
     }
 }
 
-/// How long to wait after so many tries, from one on.
+/// Waits before another try, after so many tries, from one on.
 async fn pause(tries: u32) {
     SystemClock
         .sleep_until(SystemClock.now() + BACKOFF.wait(tries - 1))
@@ -294,8 +294,8 @@ impl<O: Objects> RunStore for ObjectStore<O> {
                 Ok(Put::Refused) => None,
                 Err(ObjectError::Unavailable(message)) => Some(message),
             };
-            // It may be there all the same, and be this runner's own: an answer can be lost, and two writes of one key at one
-            // moment refuse each other (409).
+            // The segment may be there all the same, and be this runner's own: an answer can be lost, and two writes of
+            // one key at one moment refuse each other (409).
             match self.objects.get(&key).await {
                 Ok(Some(object)) if object.writer.as_deref() == Some(&lease.holder) => {
                     return again(tries);
@@ -345,7 +345,7 @@ impl<O: Objects> RunStore for ObjectStore<O> {
     }
 
     async fn compact(&self, run: &RunKey) {
-        // What is short is read as it is.
+        // A short journal is read as it is.
         let first = Self::segment(run, 0);
         let count = self.segments(run, &first).await.map_or(0, |of| of.len());
         if count <= MANY {
@@ -353,7 +353,7 @@ impl<O: Objects> RunStore for ObjectStore<O> {
         }
         let mut bytes = Vec::new();
         let mut next = 1;
-        // What cannot be read now is read segment by segment later.
+        // Segments that cannot be read now are read one by one later.
         while let Ok(ahead) = self.ahead(run, next).await
             && let Some(last) = ahead.last()
         {

@@ -1,28 +1,29 @@
-//! What redrill needs of an object store: keys that are created once, and one that is replaced if nobody else has.
+//! Operations that redrill needs of an object store: keys that are created once, and one that is replaced if nobody
+//! else has.
 
 use std::fmt;
 
 /// An object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// What is in it.
+    /// Content of the object.
     pub bytes: Vec<u8>,
     /// Its version, in the store's words.
     pub etag: String,
-    /// Who wrote it: by this a writer knows its own after an answer was lost.
+    /// Name of its writer, to recognize its own after an answer was lost.
     pub writer: Option<String>,
 }
 
-/// What has become of a conditional write.
+/// Outcome of a conditional write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It is written, and has this version.
+    /// Written, with this version.
     Done(String),
     /// The condition does not hold, or somebody writes the same key at the same moment.
     Refused,
 }
 
-/// Why a store has not done what was asked.
+/// Reason that a store has not done what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectError {
     /// No answer, or one that says to try again: what was asked may have been done.
@@ -41,7 +42,7 @@ impl fmt::Display for ObjectError {
 /// An object store with conditional writes. No call is repeated inside: whoever calls has to know what an answer that was
 /// lost may have done.
 pub trait Objects: Clone + Send + Sync + 'static {
-    /// Where it is, for people: `s3://bucket/prefix`.
+    /// Location of the store, for people: `s3://bucket/prefix`.
     fn place(&self) -> String;
 
     /// An object; none where there is no such key.

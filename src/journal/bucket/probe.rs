@@ -1,12 +1,12 @@
-//! Whether a store keeps what is asked of it. Some ignore the conditions of a write and answer that all went well: a lock in
-//! such a store is held by everybody.
+//! Probe of whether a store honors conditional writes. Some ignore the conditions of a write and answer that all went
+//! well: a lock in such a store is held by everybody.
 
 use super::objects::{ObjectError, Objects, Put};
 
-/// Where the probe writes, next to the runs: it is never deleted, and has a few bytes.
+/// Key that the probe writes, next to the runs: it is never deleted, and has a few bytes.
 const KEY: &str = "redrill-probe.json";
 
-/// What a probe has come to.
+/// Outcome of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeVerdict {
     /// Both conditions hold.

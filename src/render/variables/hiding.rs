@@ -1,11 +1,11 @@
-//! Whether a secret can be kept out of what redrill shows.
+//! Checks that a secret can be kept out of what redrill shows.
 
 use super::super::{REDACTED, wire};
 use super::{InputValue, Json};
 use crate::diagnostic::{Finding, Findings, Severity, rule};
 use crate::parse::Variable;
 
-/// What stands for a secret was copied from something that redrill has printed: it is the value of nothing.
+/// Refuses the replacement of a secret: it was copied from what redrill has printed, and is the value of nothing.
 pub(super) fn is_no_mark(variable: &Variable, chosen: &InputValue, findings: &mut Findings) {
     if !wire(&chosen.value).contains(REDACTED) {
         return;

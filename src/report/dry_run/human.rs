@@ -38,7 +38,7 @@ pub fn dry_run_human(run: &DryRun<'_>) -> String {
     let classes: Vec<String> = run
         .classes()
         .into_iter()
-        // That a start cannot be cancelled is said once, at the end.
+        // The note that a start cannot be cancelled is given once, at the end.
         .filter(|(of, _)| *of != Class::Irrevocable)
         .map(|(of, restores)| format!("{} {}", count(restores), class(of)))
         .collect();
@@ -141,7 +141,7 @@ fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) 
     let Some(restored) = row.restored else {
         return;
     };
-    // That a start cannot be cancelled is said once, at the end.
+    // The note that a start cannot be cancelled is given once, at the end.
     for note in restored
         .notes
         .iter()

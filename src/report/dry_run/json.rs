@@ -20,17 +20,17 @@ struct PlanDocument<'a> {
     schema: &'static str,
     plan: &'a str,
     run_id: &'a RunId,
-    /// What has become of the run, where it is over or elsewhere.
+    /// State of the run, if it has ended or is elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     notice: Option<&'a str>,
     /// The endpoint that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     endpoint: Option<&'a Endpoint>,
     target: Target,
-    /// What the restores are held against, as it is typed.
+    /// Base that the restores are compared with, as it is typed.
     against: Option<&'a str>,
     totals: All,
-    /// How long a run would take, where it would start something.
+    /// Forecast of a run, if it would start something.
     #[serde(skip_serializing_if = "Option::is_none")]
     forecast: Option<ForecastJson<'a>>,
     restores: Vec<RestoreJson<'a>>,

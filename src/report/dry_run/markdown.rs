@@ -10,7 +10,7 @@ use crate::diagnostic::{Finding, Severity, visible};
 use crate::diff::{Action, Class};
 use crate::render::has_placeholder;
 
-/// What a comment may be long; bytes are counted, of which no text has fewer than characters.
+/// Maximum length of a comment; bytes are counted, of which no text has fewer than characters.
 pub const COMMENT_LIMIT: usize = 65_535;
 /// Kept free for what is said at the end.
 const RESERVED: usize = 600;
@@ -54,7 +54,7 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
             run.differences()
         );
     }
-    // That a start cannot be cancelled is said once, at the end.
+    // The note that a start cannot be cancelled is given once, at the end.
     let classes: Vec<_> = run
         .classes()
         .into_iter()
@@ -100,7 +100,7 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
     text
 }
 
-/// What validation has found, a line each: whoever reviews a plan has to see it.
+/// Lists the findings of validation, a line each: a reviewer of the plan has to see them.
 fn findings(run: &DryRun<'_>) -> String {
     let mut text = String::new();
     let weighty = |finding: &&Finding| finding.severity != Severity::Note;

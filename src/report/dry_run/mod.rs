@@ -25,7 +25,7 @@ use crate::ids::IdempotencyToken;
 use crate::plan::{Plan, Step};
 use crate::render::{Resolved, Secrets, SourceFacts, Target};
 
-/// What whoever starts something has to know; said once.
+/// Warning for everybody who starts something; given once.
 pub const NOT_CANCELLED: &str = "A restore job that has been started cannot be cancelled.";
 
 /// Everything that a dry run has come to.
@@ -33,33 +33,33 @@ pub const NOT_CANCELLED: &str = "A restore job that has been started cannot be c
 pub struct DryRun<'a> {
     /// The plan file as it was typed.
     pub file: &'a str,
-    /// What is to come back.
+    /// Plan that says what to restore.
     pub plan: &'a Plan,
-    /// What a run would do.
+    /// Changes that a run would make.
     pub diff: &'a Diff,
-    /// What it was held against, as it is typed: `source`, `git:main`; and what differs.
+    /// Base that it was compared with, as it is typed: `source`, `git:main`; and what differs.
     pub compared: Option<(&'a str, &'a Compared)>,
     /// Recovery points that are at hand.
     pub sources: &'a BTreeMap<String, SourceFacts>,
-    /// What selectors were resolved to, by the restore's name.
+    /// Resolution of each selector, by the restore's name.
     pub resolved: &'a BTreeMap<String, Arc<Resolved>>,
-    /// What must not show.
+    /// Secrets that must not show.
     pub secrets: &'a Secrets,
-    /// When it is.
+    /// Current time.
     pub now: Timestamp,
-    /// Whether what did not change is shown as well.
+    /// True if what did not change is shown as well.
     pub full: bool,
     /// The endpoint that is asked, where one is.
     pub endpoint: Option<&'a Endpoint>,
-    /// What validation has found, worst first.
+    /// Findings of validation, worst first.
     pub findings: &'a [Finding],
-    /// What has become of the run, where it is over or elsewhere: said first.
+    /// State of the run, if it has ended or is elsewhere: shown first.
     pub notice: Option<&'a str>,
-    /// How long a run would take, where it would start something.
+    /// Forecast of a run, if it would start something.
     pub forecast: Option<&'a RunForecast>,
 }
 
-/// How many restores have met which fate.
+/// Number of restores for each kind of change.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize)]
 struct Totals {
     added: usize,
@@ -73,7 +73,7 @@ struct Totals {
 /// A restore with everything that is known of it.
 struct Row<'a> {
     step: &'a Step,
-    /// Where it runs, where the plan has several targets.
+    /// Target that it runs in, if the plan has several.
     target: Option<&'a Target>,
     change: &'a Change,
     restored: Option<&'a Restored>,
@@ -82,7 +82,7 @@ struct Row<'a> {
     by_lock: Option<String>,
 }
 
-/// What a token is to whoever reads a dry run.
+/// Token as a reader of the dry run sees it.
 enum ShownToken<'a> {
     Shown(&'a IdempotencyToken),
     /// The request holds a secret, which could be guessed from it.
@@ -100,7 +100,7 @@ impl Row<'_> {
         }
     }
 
-    /// What the plan calls its target, where it has several.
+    /// Returns the plan's name for its target, if it has several.
     fn target_name(&self) -> Option<&str> {
         self.target?.name.as_deref()
     }
@@ -196,7 +196,7 @@ impl<'a> DryRun<'a> {
         }
     }
 
-    /// How many restores a reviewer looks at twice, and why.
+    /// Counts the restores that a reviewer looks at twice, by reason.
     fn classes(&self) -> Vec<(Class, usize)> {
         let Some((_, compared)) = self.compared else {
             return Vec::new();

@@ -13,7 +13,7 @@ use crate::render::has_placeholder;
 /// An end that is worth to be counted down to: a quarter, in seconds.
 const SOON: i64 = 92 * 86_400;
 
-/// How a class is told of a restore.
+/// Describes a class of restores.
 pub(super) fn class(class: Class) -> &'static str {
     match class {
         Class::Existing => "writes into an existing resource",
@@ -92,7 +92,7 @@ pub(super) fn key_change(change: &KeyChange, limit: usize) -> String {
     line
 }
 
-/// What has become of a restore, where that is worth a word.
+/// Describes how a restore has changed, if that is worth a word.
 pub(super) fn kind(kind: &ChangeKind) -> Option<String> {
     match kind {
         ChangeKind::Same | ChangeKind::Changed => None,

@@ -56,7 +56,7 @@ struct StatementText<'a> {
     condition: BTreeMap<&'static str, BTreeMap<&'static str, &'a BTreeSet<String>>>,
 }
 
-/// What a statement is needed for.
+/// Reason that a statement is needed.
 #[derive(Serialize)]
 struct StatementReason<'a> {
     sid: &'a str,

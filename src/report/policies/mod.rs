@@ -13,7 +13,7 @@ use crate::permissions::{Principal, PrincipalPolicy};
 /// The version of IAM's policy language.
 const VERSION: &str = "2012-10-17";
 
-/// What a principal is called: `caller`, `restore_role`.
+/// Names the kind of a principal: `caller`, `restore_role`.
 fn kind(principal: &Principal) -> &'static str {
     match principal {
         Principal::Caller => "caller",

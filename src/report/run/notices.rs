@@ -1,4 +1,4 @@
-//! What is said of a run before anything else: that it is over, that what it made is gone, that it was not at AWS.
+//! Notices at the top of a report: that the run has ended, that what it made is gone, that it was not at AWS.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::diagnostic::LocalTime;
 /// Something that whoever reads a report has to know first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Notice {
-    /// What it is about.
+    /// Subject of the notice.
     pub kind: NoticeKind,
     /// In words.
     pub message: String,
@@ -30,7 +30,7 @@ impl Notice {
     }
 }
 
-/// What a notice is about.
+/// Subject of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
@@ -40,9 +40,9 @@ pub enum NoticeKind {
     CleanedUp,
     /// Jobs of it had ended before it found them.
     Adopted,
-    /// It was at an endpoint that is not AWS's.
+    /// Run at an endpoint that is not AWS's.
     NotAws,
-    /// It was a rehearsal.
+    /// Run that was a rehearsal.
     Rehearsal,
     /// Its journal does not say where it was.
     EndpointUnknown,
@@ -54,7 +54,7 @@ pub fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// What was deleted counts as deleted, whatever it came to before; then says what has to be known first.
+/// Marks what was deleted as deleted, whatever its outcome before; then adds the notices that come first.
 pub(in crate::report) fn overlaid(
     mut report: RunReport,
     cleaned_up: Option<Timestamp>,
@@ -106,7 +106,7 @@ fn notices(report: &RunReport, cleaned_up: Option<Timestamp>) -> Vec<Notice> {
     notices
 }
 
-/// What an earlier run of redrill had restored, perhaps on another machine.
+/// Describes what an earlier run of redrill had restored, perhaps on another machine.
 fn adopted(report: &RunReport) -> Option<(String, Timestamp)> {
     let restores = report.restores.iter();
     let ended: Vec<Timestamp> = restores.filter_map(|of| of.ended_before).collect();
@@ -120,7 +120,7 @@ fn adopted(report: &RunReport) -> Option<(String, Timestamp)> {
     Some((message, last))
 }
 
-/// What has become of what the run made.
+/// Describes the outcome of cleaning up what the run made.
 fn cleaned(report: &RunReport, before: Verdict, at: Option<Timestamp>) -> String {
     let at = at.map_or_else(String::new, |at| format!(" {}", minute(at)));
     let is_there = |restore: &&RestoreReport| {
@@ -159,7 +159,8 @@ fn cleaned(report: &RunReport, before: Verdict, at: Option<Timestamp>) -> String
 }
 
 impl RunReport {
-    /// Says first that the run had ended before this command, which has started nothing; `anew` is the command for a new run.
+    /// Notes first that the run had ended before this command, which has started nothing; `anew` is the command for a
+    /// new run.
     pub fn ended_before(&mut self, at: Option<Timestamp>, anew: &str) {
         let when = at.map_or_else(|| "earlier".to_owned(), minute);
         self.notices.insert(
@@ -188,7 +189,7 @@ impl RunReport {
         places
     }
 
-    /// How much of what it made is gone.
+    /// Tells how much of what it made is gone.
     #[must_use]
     pub fn gone(&self) -> String {
         let of = self.restores.len();
@@ -201,7 +202,7 @@ impl RunReport {
         }
     }
 
-    /// Where and when, as the clock of the reader has it.
+    /// Describes where and when it ran, by the clock of the reader.
     #[must_use]
     pub fn whereabouts(&self, clock: &LocalTime) -> Option<String> {
         let start = self.start?;

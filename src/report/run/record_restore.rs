@@ -9,7 +9,7 @@ use crate::diff::writes_into_existing;
 use crate::ids::JobId;
 use crate::state::{CheckVerdict, Event, Recorded};
 
-/// How far two clocks may differ that tell the same time.
+/// Tolerance between two clocks that tell the same time.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_mins(1);
 
 pub(in crate::report) fn not_run(name: &str) -> CheckReport {
@@ -41,7 +41,7 @@ pub(in crate::report) fn take_check(checks: &mut Vec<CheckReport>, recorded: &Re
             ..
         } => {
             if check.status == CheckStatus::Passed {
-                // It has passed as something else.
+                // The check has passed with another definition.
                 *check = not_run(name);
             }
             check.definition.clone_from(definition);
@@ -132,7 +132,7 @@ impl RestoreReport {
         }
     }
 
-    /// As it was before anything was sent, for another attempt.
+    /// Resets it to the state before anything was sent, for another attempt.
     fn afresh(&mut self, attempt: u32) {
         if let Some(arn) = self.created_resource_arn.take() {
             self.also_made.push(AlsoMade {
@@ -253,7 +253,7 @@ impl RestoreReport {
                 self.has_made(created_resource_arn.as_ref());
                 self.timed(recorded, *started_at, *ended_at);
                 self.mismatch.clone_from(mismatch);
-                // How it came to its job is worth knowing where AWS says nothing.
+                // The message about how it got its job is worth keeping if AWS says nothing.
                 if message.is_some() || !self.adopted {
                     self.message.clone_from(message);
                 }
@@ -275,7 +275,7 @@ impl RestoreReport {
             } => {
                 self.status = RunStatus::Failed;
                 self.timed(recorded, *started_at, *ended_at);
-                // What is in its status already is not said twice.
+                // The message does not repeat what is in its status already.
                 self.message = Some(match status.as_str() {
                     "FAILED" => message.clone(),
                     _ => format!("{status}: {message}"),
@@ -347,7 +347,7 @@ impl RestoreReport {
         }
     }
 
-    /// Says that AWS has more than one job of it.
+    /// Reports that AWS has more than one job for it.
     pub(in crate::report) fn doubled(&self) -> Option<String> {
         if self.second_jobs.is_empty() {
             return None;

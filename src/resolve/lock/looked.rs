@@ -1,4 +1,4 @@
-//! What is locked, against what the vaults hold now.
+//! Comparison of what is locked with what the vaults hold now.
 
 use jiff::Timestamp;
 
@@ -90,13 +90,13 @@ async fn look_in<R: Sources>(
     Ok(findings)
 }
 
-/// What is locked, as the vaults have it now.
+/// State of a locked recovery point in the vaults now.
 struct CurrentPoint {
-    /// It itself.
+    /// The recovery point itself.
     point: Option<RecoveryPoint>,
-    /// What the selector would pick instead.
+    /// Recovery point that the selector would pick instead.
     newest: Option<RecoveryPoint>,
-    /// Why AWS does not list what it would choose from.
+    /// Reason that AWS does not list what it would choose from.
     refusal: Option<ApiError>,
 }
 
@@ -133,7 +133,7 @@ async fn seen<R: Sources>(
     })
 }
 
-/// What the selector would pick now, where that was made after what is locked.
+/// Finds what the selector would pick now, if that was made after what is locked.
 fn newest(
     offer: &[RecoveryPoint],
     entry: &LockedRestore<'_>,
@@ -148,7 +148,7 @@ fn newest(
         selector: &resolved.selector,
         resource_type: &entry.resource_type,
         start: now,
-        // They decide about `pick: random` alone.
+        // The run and the restore decide about `pick: random` alone.
         run: &run,
         restore: "",
     };
@@ -157,7 +157,7 @@ fn newest(
         .then(|| point.clone())
 }
 
-/// That newer recovery points exist: of many, the first few one by one.
+/// Reports that newer recovery points exist: of many, the first few one by one.
 fn outdated(lock: &Lock, newer: Vec<(&LockedRestore<'_>, RecoveryPoint)>) -> Findings {
     const SHOWN: usize = 10;
     let left = newer.len().saturating_sub(SHOWN);
@@ -199,7 +199,7 @@ fn outdated(lock: &Lock, newer: Vec<(&LockedRestore<'_>, RecoveryPoint)>) -> Fin
     findings
 }
 
-/// That AWS does not list what a selector would choose from.
+/// Reports that AWS does not list what a selector would choose from.
 fn not_looked(lock: &Lock, entry: &LockedRestore<'_>, refusal: &ApiError) -> Finding {
     about(
         lock,

@@ -17,7 +17,7 @@ impl Rules {
         own.or_else(|| {
             let rule = rule::find(id)?;
             let described = Described::from(rule);
-            // What every type has, a name that is no type has not.
+            // Rules that every type has do not hold for a name that is no type.
             match resource_type {
                 _ if rule.id.eq_ignore_ascii_case(id) => Some(described),
                 Some(title) => {

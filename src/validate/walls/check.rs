@@ -13,7 +13,7 @@ use crate::rules::{DefaultPick, Facts, Level, Schema, Wall, kinds_in};
 use crate::validate::problem::descend;
 use crate::validate::{Bounds, MARK};
 
-/// What a restore is judged by, and what has been seen of it.
+/// Criteria for a restore, and what has been seen of it.
 struct Judge<'a> {
     walls: &'a Walls,
     bounds: Bounds<'a>,
@@ -23,11 +23,11 @@ struct Judge<'a> {
     target: &'a Target,
     schema: Option<&'a Schema>,
     facts: Option<&'static Facts>,
-    /// What is known of the metadata.
+    /// Known part of the metadata.
     metadata: Metadata,
     /// The kinds of places that are named, or will be.
     kinds: BTreeSet<String>,
-    /// Whether anything was compared with an entry, or will be.
+    /// True if anything was compared with an entry, or will be.
     is_held: bool,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Judge<'a> {
         &self.written.metadata[entry.index]
     }
 
-    /// What the rules say of a key.
+    /// Looks up what the rules say of a key.
     fn schema_of(&self, key: &str) -> Looked<'a> {
         let of = self.schema.and_then(|schema| member(&schema.text, key));
         of.map_or(Looked::Unknown, |of| Looked::Schema(of, None))
@@ -181,14 +181,14 @@ impl<'a> Judge<'a> {
             _ => self.walls.allows(place) || self.is_made(entry, text, wall),
         };
         self.is_held = true;
-        // What is not known yet may be the entry for it.
+        // An entry that is not known yet may be the one for it.
         if !is_inside && !self.walls.has_pending {
             findings.push(self.outside(entry, found, wall));
         }
     }
 
-    /// Whether a value is what another restore of the run has made, which was inside itself when it was sent, and is taken from
-    /// there: what is only named alike is not.
+    /// Returns true if a value is what another restore of the run has made, which was inside the walls when it was
+    /// sent, and is taken from there: a namesake is not.
     fn is_made(&self, entry: &RenderedEntry, text: &str, wall: Option<Wall<'_>>) -> bool {
         if !mentions_restores(&self.of(entry).value) {
             return false;
@@ -269,7 +269,7 @@ impl<'a> Judge<'a> {
         Finding::at(&self.document.source, span, rule, message, help)
     }
 
-    /// Where AWS picks, because the request does not say.
+    /// Checks what AWS picks, because the request does not say.
     fn pick(&self, pick: &DefaultPick, findings: &mut Findings) {
         if pick.condition.keys().any(|key| self.given(key).is_none())
             || !pick.condition.holds(&self.metadata)
@@ -358,7 +358,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// What is written in a value as it will be sent; nothing where a template stands.
+/// Returns a value as it will be sent; null where a template stands.
 fn as_sent(node: &Node) -> Value {
     match &node.kind {
         NodeKind::String(text) if ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) => {
@@ -376,7 +376,7 @@ fn as_sent(node: &Node) -> Value {
     }
 }
 
-/// Whether a template asks what another restore has made.
+/// Returns true if a template asks what another restore has made.
 fn mentions_restores(node: &Node) -> bool {
     match &node.kind {
         NodeKind::String(text) => text.contains("{{") && text.contains("restores"),

@@ -172,7 +172,7 @@ fn drill(document: &Document, bounds: Bounds<'_>, findings: &mut Findings) {
 
 type Flaw = (&'static crate::diagnostic::Rule, Severity, String, String);
 
-/// What is wrong with an entry by itself.
+/// Finds the flaw of an entry by itself.
 fn flaw(entry: &AllowEntry) -> Option<Flaw> {
     let text = entry.text.as_str();
     let pattern = |message: String, help: &str| {
@@ -343,7 +343,7 @@ fn misspelt_region(text: &str) -> Option<(String, Severity)> {
 }
 
 impl Walls {
-    /// Whether a VPC is in the list.
+    /// Returns true if a VPC is in the list.
     pub(super) fn names_vpc(&self) -> bool {
         self.entries
             .iter()

@@ -4,11 +4,11 @@ use serde_json::{Map, Value};
 
 use crate::rules::{Wall, WallHere};
 
-/// What a value is, as far as `allow` is concerned.
+/// Kind of a value, as far as `allow` is concerned.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum FoundKind {
     Wall(Wall<'static>),
-    /// What it names depends on what is not known yet.
+    /// A place that depends on what is not known yet.
     Later(Wall<'static>),
     /// redrill does not know what it is, so that it may name anything.
     Unknown,
@@ -19,7 +19,7 @@ pub(super) enum FoundKind {
 pub(super) struct FoundPlace {
     pub(super) text: String,
     pub(super) kind: FoundKind,
-    /// How it is reached.
+    /// Path to the value.
     pub(super) path: Vec<String>,
     /// The Region that is named beside it.
     pub(super) region: Option<String>,
@@ -33,7 +33,7 @@ pub(super) struct Search {
     region: Option<String>,
 }
 
-/// What is known of a value before it is looked at.
+/// Facts known of a value before it is looked at.
 #[derive(Clone, Copy)]
 pub(super) enum Looked<'s> {
     /// Its schema, and what the schema of a list around it says of all items.
@@ -130,7 +130,7 @@ impl Search {
     }
 
     fn text(&mut self, text: &str, of: Looked<'_>, given: &dyn Fn(&str) -> Option<String>) {
-        // What is JSON is looked at inside; what only looks like it is a text.
+        // JSON is searched inside; a text that only looks like it is a text.
         let inside = text.trim_start().starts_with(['[', '{', '"']);
         match inside.then(|| serde_json::from_str::<Value>(text)) {
             Some(Ok(json)) => self.visit(&json, of, given),
@@ -181,7 +181,7 @@ impl Search {
     }
 }
 
-/// What a schema says that its value names.
+/// Reads from a schema what its value names.
 fn kind(schema: &Value, given: &dyn Fn(&str) -> Option<String>) -> Option<FoundKind> {
     Wall::of(schema, given).map(|wall| match wall {
         WallHere::Is(wall) => FoundKind::Wall(wall),
@@ -200,7 +200,7 @@ fn listed<'s>(of: Looked<'s>, given: &dyn Fn(&str) -> Option<String>) -> Looked<
     }
 }
 
-/// What the items of a list are.
+/// Looks up what the items of a list are.
 fn of_items(of: Looked<'_>) -> Looked<'_> {
     match of {
         Looked::Schema(schema, around) => {
@@ -260,7 +260,7 @@ fn ids_within(word: &str) -> Vec<(&str, Wall<'static>)> {
     found.collect()
 }
 
-/// Whether an ARN is of a kind, wherever it is; or of its service, where all of that are.
+/// Returns true if an ARN, wherever it is, is of a kind; or of its service, where all of that are.
 fn is_arn_of(word: &str, pattern: Option<&str>, by_service: bool) -> bool {
     let form = pattern.map(|pattern| format!("arn:aws:{pattern}"));
     let form = form.as_deref().and_then(super::split);

@@ -21,13 +21,13 @@ use crate::parse::AllowTemplates;
 use crate::render::{Metadata, Target};
 use crate::rules::{Facts, Wall, value};
 
-/// What a plan may touch: the entries of `allow`, rendered.
+/// Limits on what a plan may touch: the entries of `allow`, rendered.
 #[derive(Debug)]
 pub struct Walls {
     entries: Vec<AllowEntry>,
-    /// Where the list is written.
+    /// Span of the list.
     span: Span,
-    /// Whether an entry depends on an input that has no value: what matches no other cannot be judged.
+    /// True if an entry depends on an input that has no value: a value that matches no other cannot be judged.
     has_pending: bool,
 }
 
@@ -39,7 +39,7 @@ struct AllowEntry {
     form: EntryForm,
 }
 
-/// What an entry is, by its form.
+/// Form of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EntryForm {
     Account,
@@ -56,7 +56,7 @@ struct NamedPlace<'a> {
     /// Of what redrill does not know, none.
     wall: Option<Wall<'static>>,
     target: &'a Target,
-    /// Where the value is of another Region than the target's.
+    /// Region of the value, if it is another than the target's.
     region: &'a str,
 }
 
@@ -99,7 +99,7 @@ impl Walls {
         texts.join(", ")
     }
 
-    /// Whether an entry matches a place.
+    /// Returns true if an entry matches a place.
     fn allows(&self, place: NamedPlace<'_>) -> bool {
         let forms = place.forms();
         self.entries
@@ -107,7 +107,7 @@ impl Walls {
             .any(|entry| forms.iter().any(|form| entry.matches(form, place)))
     }
 
-    /// Whether any entry says which new names there may be: a pattern of names, or an ARN of what has the name.
+    /// Returns true if any entry limits new names: a pattern of names, or an ARN of what has the name.
     fn confines_name(&self, arn: Option<&str>) -> bool {
         let is_of = |entry: &AllowEntry| match (entry.form, arn.and_then(split), split(&entry.text))
         {
@@ -124,7 +124,7 @@ impl Walls {
         self.entries.iter().any(is_of)
     }
 
-    /// Whether an entry is such a new name, by itself or by the ARN of what has it.
+    /// Returns true if an entry is such a new name, by itself or by the ARN of what has it.
     fn allows_name(&self, name: &str, arn: Option<&str>, is_caseless: bool) -> bool {
         let fold = |text: &str| match is_caseless {
             true => text.to_lowercase(),
@@ -236,7 +236,7 @@ fn name_arn(
     (Some(arn).filter(|arn| arn.starts_with("arn:")), name.lower)
 }
 
-/// Whether an ARN is what a pattern of one says: part by part, so that a `*` stands for nothing of the next part.
+/// Matches an ARN against a pattern of one, part by part, so that a `*` stands for nothing of the next part.
 fn matches_arn(pattern: &Arn<'_>, arn: &Arn<'_>) -> bool {
     matches(pattern.partition, arn.partition)
         && matches(pattern.service, arn.service)
@@ -245,13 +245,13 @@ fn matches_arn(pattern: &Arn<'_>, arn: &Arn<'_>) -> bool {
         && matches(pattern.resource, arn.resource)
 }
 
-/// What an ARN says before the name: `cluster` of `cluster:orders`.
+/// Returns the part of an ARN before the name: `cluster` of `cluster:orders`.
 fn resource_kind<'a>(arn: &Arn<'a>) -> &'a str {
     let (kind, _) = arn.resource.split_once([':', '/']).unwrap_or_default();
     kind
 }
 
-/// Whether an entry is a pattern of names, and not of ids.
+/// Returns true if an entry is a pattern of names, and not of ids.
 fn is_name_pattern(entry: &str) -> bool {
     let is_of_ids = |wall: Wall<'_>| {
         let id = wall.kind.id.as_deref();
@@ -277,7 +277,7 @@ const DIRECTIONS: [&str; 9] = [
     "west",
 ];
 
-/// Whether a text reads as a Region does: `us-west-2`, `us-gov-east-1`; the last word is a direction, so that
+/// Returns true if a text reads as a Region does: `us-west-2`, `us-gov-east-1`; the last word is a direction, so that
 /// `dr-private-2` is a name.
 fn reads_as_region(text: &str) -> bool {
     let word = text.rsplit('-').nth(1).unwrap_or_default();

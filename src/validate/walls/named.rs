@@ -1,4 +1,4 @@
-//! What the values of a request name, for whoever looks whether it is there.
+//! Things that the values of a request name, for checks that they exist.
 
 use serde_json::Value;
 
@@ -14,13 +14,13 @@ pub struct NamedValue {
     pub key: String,
     /// The value.
     pub text: String,
-    /// What it names, as `walls` of `schemas/common.yaml` calls it.
+    /// Kind of what it names, as `walls` of `schemas/common.yaml` calls it.
     pub kind: &'static str,
-    /// Where it is of another Region than the target's.
+    /// Region of the value, if it is another than the target's.
     pub region: Option<String>,
 }
 
-/// What the values of a request name, as far as each key is known.
+/// Finds what the values of a request name, as far as each key is known.
 pub fn named_values(
     rules: &Rules,
     resource_type: &str,

@@ -1,4 +1,4 @@
-//! What can happen to a request, with the names by which scripts ask for it.
+//! Kinds of faults, with the names by which scripts ask for them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::super::course::JobFault;
 
-/// What happens to a request.
+/// Fault that strikes a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultKind {
@@ -182,7 +182,7 @@ const ERRORS: &[Named] = &[
     ),
 ];
 
-/// What a script says of a kind besides its name.
+/// Parameters of a kind in a script, besides its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Words {
@@ -349,7 +349,7 @@ impl FaultKind {
         })
     }
 
-    /// Whether it comes on top of what else happens, and does not decide.
+    /// Returns true if it adds to what else happens, and does not decide.
     pub(super) fn adds_up(&self) -> bool {
         matches!(self, FaultKind::Latency(_))
     }

@@ -35,7 +35,7 @@ pub struct Fault {
     pub after: u64,
     /// So many requests are struck, then it is over; if none, it never is.
     pub times: Option<u64>,
-    /// What happens.
+    /// Effect of the fault.
     pub kind: FaultKind,
 }
 
@@ -78,7 +78,7 @@ impl Fault {
     }
 }
 
-/// What strikes one request.
+/// Faults that strike one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Strike {
     pub(super) latency: Duration,
@@ -89,7 +89,7 @@ pub(super) struct Strike {
 #[derive(Debug, Default)]
 pub(super) struct FaultScript {
     faults: Mutex<Vec<Armed>>,
-    /// Whether there are any: most emulators have none, and every request asks.
+    /// True if there are any: most emulators have none, and every request asks.
     any: AtomicBool,
 }
 
@@ -101,7 +101,7 @@ struct Armed {
     bucket: Option<Bucket>,
 }
 
-/// What a StartRestoreJob is about; read from its body only if a fault asks.
+/// Subject of a StartRestoreJob; read from its body only if a fault asks.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Subject {

@@ -9,7 +9,7 @@ use super::super::text::{item_lines, placed};
 use super::kind::Words;
 use super::{Fault, FaultKind, Faults};
 
-/// Why a text is no script of faults.
+/// Reason why a text is not a script of faults.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct FaultError(String);

@@ -220,7 +220,7 @@ impl Backend {
         }))
     }
 
-    /// What the inventory's surroundings say of malware in a recovery point; of one that was not scanned nothing is known.
+    /// Returns what the surroundings say of malware in a recovery point; of one that was not scanned nothing is known.
     pub(super) fn get_pitr_malware_scan_results(
         &self,
         call: &Call<'_>,

@@ -31,7 +31,7 @@ use super::start_request::StartRequest;
 
 pub(super) use vaults::no_vault;
 
-/// What requests are answered from.
+/// State that requests are answered from.
 #[derive(Debug)]
 pub(super) struct Backend {
     pub(super) clock: Clock,
@@ -43,7 +43,7 @@ pub(super) struct Backend {
     pub(super) pages: Pages,
     pub(super) catalog: Catalog,
     pub(super) service: Mutex<Service>,
-    /// Where jobs are remembered.
+    /// File in which jobs are remembered.
     pub(super) state: Option<Lines>,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Call<'a> {
     pub(super) query: &'a Query,
     pub(super) caller: &'a Caller,
     pub(super) body: &'a [u8],
-    /// What a script does to it.
+    /// Fault that a script applies to it.
     pub(super) fault: Option<&'a FaultKind>,
 }
 
@@ -162,7 +162,7 @@ impl Backend {
         self.pager.token(&listing(call), position)
     }
 
-    /// Where the page begins that a token asks for.
+    /// Finds where the page begins that a token asks for.
     fn position(&self, call: &Call<'_>, next_token: &str) -> Result<Option<usize>, ApiError> {
         match (call.query.text(next_token), call.fault) {
             (None, _) => Ok(None),
@@ -284,7 +284,7 @@ impl Backend {
         }
     }
 
-    /// Whether the clock stands still, and nobody else moves it.
+    /// Returns true if the clock stands still, and nobody else moves it.
     fn is_moved_by_looks(&self) -> bool {
         self.clock.speed() == Speed::Max && !self.driven
     }
@@ -297,7 +297,7 @@ fn other_world(line: usize, why: &str) -> String {
     )
 }
 
-/// What a page token belongs to.
+/// Identifies the listing that a page token belongs to.
 fn listing(call: &Call<'_>) -> String {
     let Caller {
         account, region, ..

@@ -1,4 +1,4 @@
-//! Which action on which resource an operation of AWS Backup is, and whether the policies allow it.
+//! Action and resource of each operation of AWS Backup, and whether the policies allow it.
 
 use super::super::caller::Caller;
 use super::super::catalog::vault_arn;
@@ -55,7 +55,7 @@ impl Backend {
         )
     }
 
-    /// Whether the policies allow an action of AWS Backup; `vault` is the owner and the name of the vault that it is about.
+    /// Checks that the policies allow an action of AWS Backup; `vault` is the owner and name of the vault concerned.
     pub(super) fn may(
         &self,
         caller: &Caller,
@@ -73,7 +73,7 @@ impl Backend {
             };
             ResourceSide {
                 policy: self.catalog.vault_policy(&owned, name),
-                // Whether it is shared is asked where the vault is looked for.
+                // Sharing is checked where the vault is looked for.
                 shared: true,
                 ..ResourceSide::plain(owner)
             }

@@ -84,7 +84,7 @@ impl Backend {
         Ok(Answer::written(body))
     }
 
-    /// What the surroundings say of malware in it, as `ScanResults`
+    /// Writes what the surroundings say of malware in it, as `ScanResults`
     /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ScanResult.html>).
     fn show_scans(&self, out: &mut Vec<u8>, call: &Call<'_>, located: &Located) {
         let thing = format!("malware {}", located.point.arn);
@@ -288,9 +288,9 @@ impl Backend {
         self.service().last_restore(&located.point.arn)
     }
 
-    /// Whose vault a call reads: the caller's own, or one that another account shares with it and that is read with the
-    /// owner's account alone; without it AWS finds no such vault, and says so in these words
-    /// (<https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html>).
+    /// Finds the owner of the vault that a call reads: the caller, or an account that shares the vault with it. A
+    /// shared vault is read with the owner's account alone; without it AWS finds no such vault, and says so in these
+    /// words (<https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html>).
     pub(super) fn vault_owner(&self, call: &Call<'_>, vault: &str) -> Result<Caller, ApiError> {
         let account = call.query.account("backupVaultAccountId", false)?;
         match account {
@@ -308,7 +308,7 @@ impl Backend {
         }
     }
 
-    /// What is not shared is the caller's own.
+    /// Refuses other accounts: unshared things are the caller's own.
     pub(super) fn own_vault(&self, call: &Call<'_>, parameter: &str) -> Result<(), ApiError> {
         let account = call.query.account(parameter, false)?;
         match account.is_some_and(|account| account != call.caller.account) {
@@ -318,7 +318,7 @@ impl Backend {
     }
 }
 
-/// Where the ARN of a backed-up resource is wanted, that of a snapshot is refused with these words, recorded in
+/// Refuses the ARN of a snapshot where that of a backed-up resource is wanted, with these words, recorded in
 /// <https://github.com/aws/aws-sdk-go-v2/issues/1904>.
 pub(super) fn source_resource(arn: &str) -> Result<(), ApiError> {
     let snapshot = match Arn::parse(arn) {

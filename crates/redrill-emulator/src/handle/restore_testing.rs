@@ -28,7 +28,7 @@ impl Backend {
         let inferred = resource_types::find(&point.resource_type)
             .and_then(|row| resource_types::inferred_metadata(row, point));
         let inferred_metadata = inferred.ok_or_else(|| {
-            // Which answer the types get that restore testing leaves out was not recorded.
+            // AWS's answer for types that restore testing leaves out was not recorded.
             ApiError::invalid(
                 "RecoveryPointArn",
                 format!("Restore testing does not support {}.", point.resource_type),

@@ -15,7 +15,7 @@ use super::{Backend, Call, LARGE};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// What jobs are counted by.
+/// Key by which jobs are counted.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     start: Timestamp,
@@ -113,7 +113,7 @@ impl Backend {
             };
             *counts.entry(key).or_default() += 1;
         }
-        // Who counts the jobs that run waits for them too.
+        // A client that counts the jobs that run waits for them too.
         let waited_for = match self.is_moved_by_looks() {
             true => service.all_have_changed(call.caller, &JobFilter::default(), now),
             false => None,

@@ -7,7 +7,7 @@ use redrill_inventory::{Comparison, ManyValues, PolicyCondition};
 use super::context::Context;
 use super::pattern::Pattern;
 
-/// Whether a condition holds. `variables` says whether `${…}` in its values is one.
+/// Returns true if a condition holds. `variables` says whether `${…}` in its values is one.
 pub(super) fn holds(condition: &PolicyCondition, context: &Context, variables: bool) -> bool {
     let operator = &condition.operator;
     let found = context.get(&condition.key);

@@ -7,7 +7,7 @@ use super::principal::{Named, Principal};
 use super::statement::{missing, names, says};
 use super::words::{By, Denial};
 
-/// What is asked for.
+/// Request to decide about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inquiry<'a> {
     /// `backup:StartRestoreJob`.
@@ -23,22 +23,22 @@ pub(crate) type NamedPolicy<'a> = (&'a str, &'a PolicyDocument);
 /// The policies of a user or role.
 #[derive(Clone, Debug)]
 pub(crate) enum Identity<'a> {
-    /// They are not known, and allow everything: an administrator's.
+    /// Unknown policies, which allow everything: an administrator's.
     Unlimited,
     Policies(Vec<NamedPolicy<'a>>),
 }
 
-/// What the resource's side says.
+/// Resource's side of a decision.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResourceSide<'a> {
-    /// Whose it is.
+    /// Account that owns it.
     pub(crate) account: &'a str,
     pub(crate) policy: Option<&'a PolicyDocument>,
-    /// It is a role that is to be assumed or a KMS key: «they must explicitly allow access for principals».
+    /// True for a role that is to be assumed or a KMS key: «they must explicitly allow access for principals».
     pub(crate) must_allow: bool,
-    /// How its policy is called.
+    /// Name of its policy.
     pub(crate) by: By,
-    /// It is shared through AWS RAM, which attaches a policy of its own.
+    /// True if it is shared through AWS RAM, which attaches a policy of its own.
     pub(crate) shared: bool,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) principal: &'a Principal,
     pub(crate) identity: Identity<'a>,
     pub(crate) boundary: Option<&'a PolicyDocument>,
-    /// What AssumeRole was given.
+    /// Policy that AssumeRole was given.
     pub(crate) session: Option<&'a PolicyDocument>,
     /// By level, from the root of the organization.
     pub(crate) scps: Vec<Vec<NamedPolicy<'a>>>,
@@ -77,7 +77,7 @@ impl Identity<'_> {
     }
 }
 
-/// Whether the request is allowed.
+/// Decides whether the request is allowed.
 pub(crate) fn decide(rules: &Rules<'_>, asked: &Inquiry<'_>) -> Result<(), Denial> {
     let denies = |policy: Option<&PolicyDocument>| {
         policy.is_some_and(|policy| says(policy, PolicyEffect::Deny, asked))
@@ -120,7 +120,7 @@ pub(crate) fn decide(rules: &Rules<'_>, asked: &Inquiry<'_>) -> Result<(), Denia
         return Err(Denial::implicit(By::Organization));
     }
 
-    // What the policy of the resource allows is enough within its account, as far as it names the principal.
+    // The resource's policy is enough within its account, as far as it names the principal.
     let granted = of_resource(PolicyEffect::Allow);
     let same_account = principal.account() == resource.account;
     if matches!(principal, Principal::Service(_)) {
@@ -149,7 +149,7 @@ pub(crate) fn decide(rules: &Rules<'_>, asked: &Inquiry<'_>) -> Result<(), Denia
     Ok(())
 }
 
-/// What the policy simulator says of one action on one resource.
+/// Answer of the policy simulator for one action on one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Simulated {
     pub(crate) denial: Option<Denial>,

@@ -1,8 +1,8 @@
-//! What IAM decides about a request, from the policies that apply to it. Pure: policies and request in, decision out.
+//! Decision of IAM about a request, from the policies that apply to it. Pure: policies and request in, decision out.
 //!
 //! The order is that of
-//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html>, and
-//! between accounts that of
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html>,
+//! and between accounts that of
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html>.
 
 mod condition;

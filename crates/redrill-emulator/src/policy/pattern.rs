@@ -62,14 +62,14 @@ impl Pattern {
         Some(filled)
     }
 
-    /// Whether all of a text fits.
+    /// Returns true if all of a text fits.
     pub(super) fn fits(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         matches(&self.0, &text, &|_, _| true)
     }
 
-    /// Whether an ARN fits. A wildcard stands for what is within a segment, but a `*` at the end of a segment «can expand to
-    /// match beyond the colon boundaries».
+    /// Returns true if an ARN fits. A wildcard stands for what is within a segment, but a `*` at the end of a segment
+    /// «can expand to match beyond the colon boundaries».
     pub(super) fn fits_arn(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let parts = &self.0;

@@ -1,9 +1,9 @@
-//! Who asks, and whom the `Principal` of a policy names.
+//! Principals that ask, and those that the `Principal` of a policy names.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>
 
 use redrill_inventory::{Arn, PolicyPrincipal};
 
-/// Who makes a request.
+/// Principal that makes a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Principal {
     /// A user, by its ARN.
@@ -14,7 +14,7 @@ pub(crate) enum Principal {
     Service(String),
 }
 
-/// How a policy of a resource allows a principal: the narrower the later.
+/// Way in which a policy of a resource allows a principal: the narrower the later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Named {
     /// Its account, which leaves it to the account's own policies.
@@ -26,7 +26,7 @@ pub(super) enum Named {
 }
 
 impl Principal {
-    /// As refusals and CloudTrail name it.
+    /// Returns the ARN that refusals and CloudTrail name.
     pub(crate) fn arn(&self) -> &str {
         match self {
             Principal::User(arn) | Principal::Session { session: arn, .. } => arn,
@@ -47,7 +47,7 @@ impl Principal {
         Arn::parse(self.entity()).map_or("", |arn| arn.account)
     }
 
-    /// How a policy names it; none where it does not.
+    /// Tells how a policy names it; none if it does not.
     pub(super) fn named_by(&self, whom: &PolicyPrincipal) -> Option<Named> {
         let found = self.found_in(whom);
         match (whom.all_but, found) {

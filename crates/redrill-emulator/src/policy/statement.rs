@@ -1,4 +1,4 @@
-//! Which statements of a policy are about a request.
+//! Statements of a policy that are about a request.
 
 use redrill_inventory::{PolicyDocument, PolicyEffect, PolicyPatterns, PolicyStatement};
 
@@ -8,7 +8,7 @@ use super::evaluate::Inquiry;
 use super::pattern::Pattern;
 use super::principal::{Named, Principal};
 
-/// Whether the policy has a statement of that effect about the request, whoever asks.
+/// Returns true if the policy has a statement of that effect about the request, whoever asks.
 pub(super) fn says(policy: &PolicyDocument, effect: PolicyEffect, asked: &Inquiry<'_>) -> bool {
     let mut statements = policy.statements.iter();
     statements.any(|one| one.effect == effect && is_about(one, policy.variables, asked))

@@ -27,7 +27,7 @@ struct Case {
     resource_account: String,
     #[serde(default)]
     must_allow: bool,
-    /// Whether the documents are of the version of 2012.
+    /// True if the documents are of the version of 2012.
     #[serde(default = "yes")]
     variables: bool,
     #[serde(default = "action")]

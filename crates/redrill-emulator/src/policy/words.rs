@@ -11,7 +11,7 @@ pub(crate) enum By {
     Trust,
 }
 
-/// Why a request is denied.
+/// Reason why a request is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Denial {
     pub(crate) by: By,

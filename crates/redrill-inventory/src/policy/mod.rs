@@ -16,7 +16,7 @@ pub(super) use read::{
 /// A policy document.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyDocument {
-    /// Whether it says `Version: 2012-10-17`: only then `${…}` is a variable.
+    /// True if it says `Version: 2012-10-17`: only then `${…}` is a variable.
     pub variables: bool,
     /// Its `Id`.
     pub id: Option<String>,
@@ -29,9 +29,9 @@ pub struct PolicyDocument {
 pub struct PolicyStatement {
     /// Its `Sid`.
     pub sid: Option<String>,
-    /// What follows where it fits.
+    /// Effect if the statement fits.
     pub effect: PolicyEffect,
-    /// Whom it is about; none in policies of a principal.
+    /// Principals that it is about; none in policies of a principal.
     pub principal: Option<PolicyPrincipal>,
     /// `Action` or `NotAction`.
     pub action: PolicyPatterns,
@@ -54,7 +54,7 @@ pub enum PolicyEffect {
 pub struct PolicyPatterns {
     /// `NotAction`, `NotResource`.
     pub all_but: bool,
-    /// As written.
+    /// Patterns as written.
     pub patterns: Vec<String>,
 }
 

@@ -3,9 +3,9 @@
 /// A condition operator, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConditionOperator {
-    /// As written.
+    /// Name as written.
     pub name: String,
-    /// How one value is compared.
+    /// Comparison of one value.
     pub comparison: Comparison,
     /// `StringNotEquals`, …
     pub negated: bool,
@@ -15,7 +15,7 @@ pub struct ConditionOperator {
     pub many: Option<ManyValues>,
 }
 
-/// How one value is compared with another.
+/// Comparison of one value with another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "IAM's own names")]
 pub enum Comparison {
@@ -38,7 +38,7 @@ pub enum Comparison {
     DateGreaterThanEquals,
 }
 
-/// What is asked of a key with several values.
+/// Requirement on a key with several values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ManyValues {
     /// `ForAllValues:`

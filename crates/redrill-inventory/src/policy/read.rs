@@ -12,12 +12,12 @@ use super::super::text::{checked, located, unique_keys};
 use super::values::{ActionText, Conditions, Effect, Principal, ResourceText, Texts};
 use super::{PolicyDocument, PolicyPatterns, PolicyPrincipal, PolicyStatement};
 
-/// Where a policy stands.
+/// Place that a policy belongs to.
 pub(super) trait Place {
     const NAME: &'static str;
-    /// Whether it says whom it is about.
+    /// True if the policy names principals.
     const PRINCIPAL: bool;
-    /// Whether it says what it is about.
+    /// True if the policy names resources.
     const RESOURCE: bool;
 }
 
@@ -179,7 +179,7 @@ impl<'de, P: Place> Deserialize<'de> for At<P> {
     }
 }
 
-/// Whether it is the one with variables.
+/// Policy version; true if it is the one with variables.
 struct Version(bool);
 
 impl<'de> Deserialize<'de> for Version {

@@ -24,7 +24,7 @@ impl<'de> Deserialize<'de> for Effect {
     }
 }
 
-/// What a text has to be.
+/// Requirement on a text.
 pub(super) trait Text {
     fn check(text: &str) -> Result<(), String>;
 }
