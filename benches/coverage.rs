@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use redrill::backup::Endpoint;
-use redrill::ids::{AccountId, JobId, RegionName, RunId};
+use redrill::ids::{AccountId, JobId, RegionName, RestoreName, RunId};
 use redrill::proof::{Proof, ProofResult};
 
 const RESOURCES: usize = 10_000;
@@ -79,7 +79,7 @@ fn ledger(path: &Path) {
             },
             plan: format!("orders-{}", at % 20),
             run: RunId::new(format!("2026-{}", at / 1000)),
-            restore: format!("tables[orders-of-the-shop-{:05}]", at % RESOURCES),
+            restore: RestoreName::new(format!("tables[orders-of-the-shop-{:05}]", at % RESOURCES)),
             job_id: Some(JobId::new(format!("98eb7152-aa5b-57a0-a118-{at:012}"))),
             attempts: 1,
             evidence_sha256: "0123456789abcdef".repeat(4),

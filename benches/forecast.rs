@@ -16,7 +16,7 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 use redrill::diff::{Action, Change, Diff};
 use redrill::forecast::{ForecastOptions, ForecastSubject, forecast};
-use redrill::ids::{RunId, StepIndex, TargetIndex};
+use redrill::ids::{RestoreName, RunId, StepIndex, TargetIndex};
 use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
 use redrill::render::{Known, Target};
@@ -27,7 +27,7 @@ const TYPES: [&str; 4] = ["EBS", "EFS", "RDS", "S3"];
 fn subject(count: usize) -> ForecastSubject {
     let step = |at: usize| Step {
         span: redrill::diagnostic::Span::default(),
-        name: Arc::from(format!("r{at}")),
+        name: RestoreName::new(format!("r{at}")),
         restore: at,
         target: TargetIndex::FIRST,
         needs: match at % 10 {

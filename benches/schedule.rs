@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use redrill::diff::{Action, Change, Diff};
 use redrill::execute::expected;
-use redrill::ids::{Indexed, RunId, StepIndex, TargetIndex};
+use redrill::ids::{Indexed, RestoreName, RunId, StepIndex, TargetIndex};
 use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
 use redrill::render::Target;
@@ -139,7 +139,7 @@ fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
     let minutes = 1.0 + 10.0 * (-random.f64().max(1e-9).ln()).powf(1.5);
     Step {
         span: redrill::diagnostic::Span::default(),
-        name: Arc::from(format!("r{at}")),
+        name: RestoreName::new(format!("r{at}")),
         restore: at,
         target: TargetIndex::FIRST,
         needs: needs.into_iter().map(StepIndex::new).collect(),

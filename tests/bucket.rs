@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redrill::ids::RunId;
+use redrill::ids::{RestoreName, RunId};
 use redrill::journal::{
     self, Journal, LocalStore, MemoryObjects, Mishap, ObjectError, ObjectStore, Objects as _,
     ProbeVerdict, Put, RunKey, RunStore, probe,
@@ -28,7 +28,7 @@ fn event(restore: &str) -> Recorded {
         at: jiff::Timestamp::UNIX_EPOCH,
         aws_ahead: None,
         event: Event::Withdrawn {
-            restore: restore.to_owned(),
+            restore: RestoreName::new(restore),
             message: String::new(),
         },
     }
@@ -43,7 +43,12 @@ async fn open(store: &ObjectStore<MemoryObjects>, pid: u32, take_over: bool) -> 
 
 async fn read(store: &ObjectStore<MemoryObjects>) -> Vec<String> {
     let records = journal::read(store, &run()).await.unwrap();
-    let restore = |recorded: &Recorded| recorded.event.restore().unwrap_or_default().to_owned();
+    let restore = |recorded: &Recorded| {
+        recorded
+            .event
+            .restore()
+            .map_or_else(String::new, ToString::to_string)
+    };
     records.iter().map(restore).collect()
 }
 

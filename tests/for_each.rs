@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use redrill::diagnostic::{Finding, Severity, Source};
-use redrill::ids::{JobId, RunId, StepIndex};
+use redrill::ids::{JobId, RestoreName, RunId, StepIndex};
 use redrill::plan::{Plan, Planner};
 use redrill::render::{Created, Inputs, Known};
 use redrill::rules::Rules;
@@ -44,7 +44,11 @@ fn said(text: &str) -> Vec<String> {
                 finding.span.start.line - 2,
                 finding.span.start.column,
                 finding.rule,
-                finding.restore.as_deref().unwrap_or_default(),
+                finding
+                    .restore
+                    .as_ref()
+                    .map(RestoreName::as_str)
+                    .unwrap_or_default(),
                 finding.message
             )
         })
@@ -79,7 +83,10 @@ fn two_hundred_tables_are_two_hundred_requests_with_tokens_of_their_own() {
     let tokens_before = tokens(&before);
     let distinct: BTreeSet<&String> = tokens_before.values().collect();
     assert_eq!(distinct.len(), 200);
-    assert_eq!(&*before.steps.as_slice()[7].name, "tables[table-007]");
+    assert_eq!(
+        before.steps.as_slice()[7].name.as_str(),
+        "tables[table-007]"
+    );
     assert_eq!(
         before.steps.as_slice()[7].draft.request.metadata[&"targetTableName".to_owned()],
         "table-007-main"
@@ -110,7 +117,11 @@ fn a_map_from_a_variable_gives_keys_and_values() {
         .map(|step| {
             let request = &step.draft.request;
             let target = request.metadata[&"targetTableName".to_owned()].as_str();
-            (&*step.name, request.recovery_point_arn.as_str(), target)
+            (
+                step.name.as_str(),
+                request.recovery_point_arn.as_str(),
+                target,
+            )
         })
         .collect();
     let arn = "arn:aws:dynamodb:us-west-2:123456789012:table/t/backup/";
@@ -172,7 +183,7 @@ fn a_template_names_the_instance_whose_result_it_uses() {
         resource_arn: "arn:aws:dynamodb:us-west-2:123456789012:table/b".to_owned(),
     };
     let known = Known {
-        created: Arc::new(BTreeMap::from([("tables[b]".to_owned(), created)])),
+        created: Arc::new(BTreeMap::from([(RestoreName::new("tables[b]"), created)])),
         ..Known::default()
     };
     let (_, plan, findings) = read(&text, &known);

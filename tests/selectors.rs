@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use redrill::aws::{Aws, ConnectionSettings, Reads};
 use redrill::backup::{RecoveryPoint, Sources};
-use redrill::ids::{AccountId, RegionName, RunId};
+use redrill::ids::{AccountId, RegionName, RestoreName, RunId};
 use redrill::inventory::RecordedInventory;
 use redrill::render::{Pick, Selector};
 use redrill::resolve::{PointCache, Selection, Unselected, select};
@@ -172,6 +172,7 @@ fn oracle(inventory: &Inventory, selector: &Selector, of_type: &str) -> Expected
 }
 
 static MAIN: LazyLock<RunId> = LazyLock::new(|| RunId::new("main"));
+static IT: LazyLock<RestoreName> = LazyLock::new(|| RestoreName::new("it"));
 
 fn asked<'a>(selector: &'a Selector, run: &'a RunId) -> Selection<'a> {
     Selection {
@@ -179,7 +180,7 @@ fn asked<'a>(selector: &'a Selector, run: &'a RunId) -> Selection<'a> {
         resource_type: "EFS",
         start: start(),
         run,
-        restore: "it",
+        restore: &IT,
     }
 }
 
@@ -405,10 +406,9 @@ fn a_random_choice_hangs_on_the_run_and_the_restore() {
     let restores: BTreeSet<&str> = ["a", "b", "c", "d", "e", "f", "g"]
         .iter()
         .map(|restore| {
-            select(&points, &Selection { restore, ..run })
-                .unwrap()
-                .arn
-                .as_str()
+            let restore = &RestoreName::new(*restore);
+            let chosen = select(&points, &Selection { restore, ..run }).unwrap();
+            chosen.arn.as_str()
         })
         .collect();
     assert!(restores.len() > 1);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use redrill::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest};
+use redrill::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest, RestoreName};
 use redrill::plan::Request;
 use redrill::state::{
     CheckStage, CheckVerdict, Deletion, Event, Recorded, RestoreStage, RestoreState, next, replay,
@@ -151,7 +151,7 @@ impl After {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let restore = || "r".to_owned();
+    let restore = || RestoreName::new("r");
     let text = || "x".to_owned();
     prop_oneof![
         4 => (1u32..4, proptest::option::of(Just(JobId::new("x")))).prop_map(move |(attempt, adopts)| Event::Intended {
@@ -263,7 +263,7 @@ proptest! {
 #[test]
 fn a_selector_is_resolved_before_its_request_and_not_after() {
     let resolved = || Event::Resolved {
-        restore: "r".to_owned(),
+        restore: RestoreName::new("r"),
         measured_from: Timestamp::UNIX_EPOCH,
         point: serde_json::from_value(serde_json::json!({
             "selector": { "vault": "dr" }, "recovery_point": "arn", "vault": "dr",
@@ -271,7 +271,7 @@ fn a_selector_is_resolved_before_its_request_and_not_after() {
         .unwrap(),
     };
     let intended = |attempt| Event::Intended {
-        restore: "r".to_owned(),
+        restore: RestoreName::new("r"),
         attempt,
         token: IdempotencyToken::new(""),
         digest: RequestDigest::new(""),
@@ -287,13 +287,13 @@ fn a_selector_is_resolved_before_its_request_and_not_after() {
         adopts: None,
     };
     let refused = || Event::Refused {
-        restore: "r".to_owned(),
+        restore: RestoreName::new("r"),
         code: None,
         request_id: None,
         message: String::new(),
     };
     let skipped = || Event::Skipped {
-        restore: "r".to_owned(),
+        restore: RestoreName::new("r"),
         because: String::new(),
     };
     for (events, legal) in [
@@ -329,7 +329,7 @@ fn a_selector_is_resolved_before_its_request_and_not_after() {
 fn reliability_r9_30_what_has_passed_is_never_started_again() {
     let begin =
         |restore: Option<&str>, cutover, nth, definition: Option<&str>| Event::CheckStarted {
-            restore: restore.map(str::to_owned),
+            restore: restore.map(RestoreName::new),
             check: "c".to_owned(),
             cutover,
             nth,
@@ -339,7 +339,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
             earlier: None,
         };
     let end = |restore: Option<&str>, cutover, nth, verdict| Event::CheckEnded {
-        restore: restore.map(str::to_owned),
+        restore: restore.map(RestoreName::new),
         check: "c".to_owned(),
         cutover,
         nth,
@@ -350,7 +350,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
     };
     let completed = [
         Event::Intended {
-            restore: "r".to_owned(),
+            restore: RestoreName::new("r"),
             attempt: 1,
             token: IdempotencyToken::new("t"),
             digest: RequestDigest::new("d"),
@@ -366,12 +366,12 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
             adopts: None,
         },
         Event::Accepted {
-            restore: "r".to_owned(),
+            restore: RestoreName::new("r"),
             job_id: JobId::new("j"),
             request_id: None,
         },
         Event::Completed {
-            restore: "r".to_owned(),
+            restore: RestoreName::new("r"),
             created_resource_arn: None,
             started_at: None,
             ended_at: None,
@@ -425,7 +425,7 @@ fn reliability_r9_30_what_has_passed_is_never_started_again() {
 #[test]
 fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
     let second = Event::SecondJob {
-        restore: "r".to_owned(),
+        restore: RestoreName::new("r"),
         job_id: JobId::new("second"),
         beside: JobId::new("first"),
         because: String::new(),
@@ -443,7 +443,7 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
     ));
 
     let adopted = |job_id: &str| Event::Adopted {
-        restore: "r".to_owned(),
+        restore: RestoreName::new("r"),
         job_id: JobId::new(job_id),
         because: String::new(),
         ours: None,
@@ -467,7 +467,7 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
     };
     mismatch = mismatch.or(Some("it is a stranger's".to_owned()));
     running.push(Event::Completed {
-        restore: "r".to_owned(),
+        restore: RestoreName::new("r"),
         created_resource_arn: Some("arn".to_owned()),
         started_at: None,
         ended_at: None,
@@ -490,7 +490,7 @@ fn a_second_job_changes_nothing_and_a_mismatch_is_a_failure() {
 
 fn intended(attempt: u32) -> Event {
     Event::Intended {
-        restore: "r".to_owned(),
+        restore: RestoreName::new("r"),
         attempt,
         token: IdempotencyToken::new(""),
         digest: RequestDigest::new(""),
@@ -508,12 +508,12 @@ fn completed_restore() -> Vec<Event> {
     vec![
         intended(1),
         Event::Accepted {
-            restore: "r".to_owned(),
+            restore: RestoreName::new("r"),
             job_id: JobId::new("first"),
             request_id: None,
         },
         Event::Completed {
-            restore: "r".to_owned(),
+            restore: RestoreName::new("r"),
             created_resource_arn: None,
             started_at: None,
             ended_at: None,
@@ -545,7 +545,7 @@ fn is_legal(events: &[Event]) -> bool {
 /// What a failed job has made is deleted as a thing of its own, and made anew by the next attempt that fails.
 #[test]
 fn reliability_r3_13_what_failed_attempts_have_made_is_remembered() {
-    let restore = || "r".to_owned();
+    let restore = || RestoreName::new("r");
     let arn = || "arn:aws:rds:us-west-2:123456789012:db:r".to_owned();
     let failed = || Event::Failed {
         restore: restore(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use redrill::ids::{AccountId, IdempotencyToken, RegionName, RunId};
+use redrill::ids::{AccountId, IdempotencyToken, RegionName, RestoreName, RunId};
 use redrill::plan::{Identity, Request, token};
 use redrill::render::Target;
 use sha2::{Digest, Sha256};
@@ -43,7 +43,7 @@ fn the_vectors_of_the_document_are_what_redrill_derives() {
         attempt: u32,
         plan: String,
         request: Request,
-        restore: String,
+        restore: RestoreName,
         run: RunId,
         target: Target,
     }
@@ -82,7 +82,7 @@ proptest! {
     #[test]
     fn a_token_is_what_aws_takes_and_the_old_token_is_no_part_of_it(request in request(), attempt in 1u32..9) {
         let target = Target::default();
-        let identity = Identity { plan: "p", run: &RunId::new("main"), restore: "r", attempt, target: &target };
+        let identity = Identity { plan: "p", run: &RunId::new("main"), restore: &RestoreName::new("r"), attempt, target: &target };
         let made = token(&identity, &request);
         prop_assert!(made.as_str().len() <= 50);
         prop_assert!(made.as_str().chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)));
@@ -120,7 +120,7 @@ fn everything_that_matters_is_in_the_token() {
                 &Identity {
                     plan,
                     run: &RunId::new(run),
-                    restore,
+                    restore: &RestoreName::new(restore),
                     attempt,
                     target,
                 },

@@ -435,7 +435,7 @@ impl Author<'_> {
         let instances = planner.instances().all().enumerated();
         instances
             .filter_map(|(at, instance)| {
-                let place = places.get(&*instance.name)?;
+                let place = places.get(instance.name.as_str())?;
                 let mut targets = planner.targets().iter();
                 let target =
                     targets.find(|of| of.account == place.account && of.region == place.region)?;
@@ -474,7 +474,11 @@ impl Author<'_> {
             .collect();
         let mut changed = BTreeSet::new();
         for (written, finding) in findings {
-            let Some(at) = finding.restore.as_ref().and_then(|name| by_name.get(name)) else {
+            let Some(at) = finding
+                .restore
+                .as_ref()
+                .and_then(|name| by_name.get(name.as_str()))
+            else {
                 continue;
             };
             let proposal = self.propose(&drafts[*at], &mut Variables::default());
@@ -508,7 +512,10 @@ impl Author<'_> {
 /// The metadata key that a finding stands at.
 fn key_of(document: &Document, finding: &Finding) -> Option<String> {
     let name = finding.restore.as_ref()?;
-    let restore = document.restores.iter().find(|r| r.name.value == *name)?;
+    let restore = document
+        .restores
+        .iter()
+        .find(|r| r.name.value == name.as_str())?;
     let at = finding.span.start;
     let entry = restore
         .metadata

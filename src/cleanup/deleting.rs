@@ -404,7 +404,7 @@ mod tests {
     fn item(at: usize) -> Item {
         let arn = format!("r{at:03}");
         Item {
-            restore: arn.clone(),
+            restore: crate::ids::RestoreName::new(arn.as_str()),
             resource_type: "EBS".to_owned(),
             arn: Some(arn.clone()),
             by: None,

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::diff::{misfit_of_part, writes_into_existing};
-use crate::ids::{ClientToken, Indexed, PlaceIndex};
+use crate::ids::{ClientToken, Indexed, PlaceIndex, RestoreName};
 use crate::render::{Metadata, REDACTED, Target};
 use crate::rules::{Facts, value};
 use crate::state::{Deletion, NestedJob, Places, Recorded, RestoreStage, RestoreState, RunState};
@@ -32,7 +32,7 @@ use types::ResourceKind;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// The restore.
-    pub restore: String,
+    pub restore: RestoreName,
     /// AWS's name of its resource type.
     pub resource_type: String,
     /// ARN of what it made; none if AWS does not say.
@@ -112,7 +112,7 @@ const NESTED: &str = "nested job";
 
 /// A restore may write into what another one of the run has made.
 fn of_each_other(levels: &mut [Vec<Item>]) {
-    let made: BTreeMap<String, String> = levels
+    let made: BTreeMap<String, RestoreName> = levels
         .iter()
         .flatten()
         .filter(|item| {
@@ -154,7 +154,7 @@ struct MadeResource<'a> {
 }
 
 impl Planned<'_> {
-    fn of_restore(&self, restore: &str, past: &RestoreState) -> Vec<Item> {
+    fn of_restore(&self, restore: &RestoreName, past: &RestoreState) -> Vec<Item> {
         let attempts = self.record.attempts.get(restore);
         let attempts = attempts.map(Vec::as_slice).unwrap_or_default();
         let Some((last, earlier)) = attempts.split_last() else {
@@ -189,7 +189,7 @@ impl Planned<'_> {
     }
 
     /// Lists what the last attempt has made, or may have.
-    fn of_last(&self, restore: &str, past: &RestoreState, last: &Attempt) -> Vec<Item> {
+    fn of_last(&self, restore: &RestoreName, past: &RestoreState, last: &Attempt) -> Vec<Item> {
         let unknown = |why: String| {
             vec![Item {
                 restore: restore.to_owned(),
@@ -223,7 +223,12 @@ impl Planned<'_> {
     }
 
     /// Lists what the jobs of an attempt have made, if AWS names it.
-    fn of_attempt(&self, restore: &str, past: &RestoreState, attempt: &Attempt) -> Vec<Item> {
+    fn of_attempt(
+        &self,
+        restore: &RestoreName,
+        past: &RestoreState,
+        attempt: &Attempt,
+    ) -> Vec<Item> {
         let item = |made: &MadeResource<'_>, by: Option<String>| Item {
             restore: restore.to_owned(),
             resource_type: made.resource_type.to_owned(),
@@ -283,7 +288,7 @@ impl Planned<'_> {
         items
     }
 
-    fn disposition(&self, restore: &str, made: &MadeResource<'_>) -> Disposition {
+    fn disposition(&self, restore: &RestoreName, made: &MadeResource<'_>) -> Disposition {
         if made.deletion == Some(&Deletion::Gone) {
             return Disposition::Gone;
         }
@@ -362,7 +367,7 @@ impl Planned<'_> {
 const EXISTING: &str = "it existed before; the restore wrote into it";
 
 /// A nested job of which AWS names nothing, where that says that something may be there.
-fn unnamed(restore: &str, attempt: &Attempt, job: &NestedJob, by: String) -> Option<Item> {
+fn unnamed(restore: &RestoreName, attempt: &Attempt, job: &NestedJob, by: String) -> Option<Item> {
     let resource_type = job.resource_type.clone().unwrap_or_default();
     let why = if !job.has_ended() {
         format!("nested job {} has not ended", job.job_id)

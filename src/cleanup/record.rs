@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use crate::ids::{ClientToken, JobId, PlaceIndex};
+use crate::ids::{ClientToken, JobId, PlaceIndex, RestoreName};
 use crate::render::Metadata;
 use crate::state::{Event, NestedJob, Places, Recorded};
 
@@ -38,14 +38,14 @@ pub(super) struct CleanupRecord {
     /// Time at which the run was opened.
     pub(super) start: Timestamp,
     /// By restore, from the first attempt to the last.
-    pub(super) attempts: BTreeMap<String, Vec<Attempt>>,
+    pub(super) attempts: BTreeMap<RestoreName, Vec<Attempt>>,
     /// Entries that `protect` had whenever the run was taken up.
     pub(super) protect: BTreeSet<String>,
     /// All jobs of the run.
     pub(super) jobs: BTreeSet<JobId>,
-    needs: HashMap<String, Vec<String>>,
+    needs: HashMap<RestoreName, Vec<RestoreName>>,
     /// Number of times that each thing was left, or was gone: a later attempt may make what has its name.
-    ended: BTreeMap<(String, String), u32>,
+    ended: BTreeMap<(RestoreName, String), u32>,
 }
 
 impl CleanupRecord {
@@ -154,11 +154,11 @@ impl CleanupRecord {
         }
     }
 
-    fn last(&mut self, restore: &str) -> Option<&mut Attempt> {
+    fn last(&mut self, restore: &RestoreName) -> Option<&mut Attempt> {
         self.attempts.get_mut(restore)?.last_mut()
     }
 
-    fn has_job(&mut self, restore: &str, job_id: &JobId, ours: Option<bool>) {
+    fn has_job(&mut self, restore: &RestoreName, job_id: &JobId, ours: Option<bool>) {
         self.jobs.insert(job_id.to_owned());
         if let Some(last) = self.last(restore) {
             last.job_id = Some(job_id.to_owned());
@@ -168,7 +168,7 @@ impl CleanupRecord {
 
     /// The client token of a deletion: the same has the same, whoever asks for it; once that has ended it is
     /// another.
-    pub(super) fn token(&self, restore: &str, arn: &str) -> ClientToken {
+    pub(super) fn token(&self, restore: &RestoreName, arn: &str) -> ClientToken {
         let of = (restore.to_owned(), arn.to_owned());
         let nth = self.ended.get(&of).copied().unwrap_or(0);
         let name = format!("urn:redrill:cleanup:{}:{arn}:{nth}", self.run);
@@ -177,7 +177,7 @@ impl CleanupRecord {
     }
 
     /// Returns the number of restores between it and one that needs nothing.
-    pub(super) fn depth(&self, restore: &str) -> usize {
+    pub(super) fn depth(&self, restore: &RestoreName) -> usize {
         let mut depth = 0;
         let mut level = BTreeSet::from([restore]);
         while depth <= self.needs.len() {
@@ -185,7 +185,6 @@ impl CleanupRecord {
                 .into_iter()
                 .filter_map(|name| self.needs.get(name))
                 .flatten()
-                .map(String::as_str)
                 .collect();
             if level.is_empty() {
                 break;

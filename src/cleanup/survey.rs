@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::record::CleanupRecord;
 use super::{Disposition, ExistingResource, Item, Named};
 use crate::backup::Job;
-use crate::ids::{JobId, PlaceIndex};
+use crate::ids::{JobId, PlaceIndex, RestoreName};
 use crate::rules::{Composite, TypeNotes};
 use crate::state::{NestedJob, Recorded};
 
@@ -51,7 +51,7 @@ pub fn by_name(levels: &[Vec<Item>]) -> impl Iterator<Item = (&Named, Option<Tim
 
 /// Jobs that others may be nested in which nobody has listed, or which had not ended: the restore, the job and its target.
 #[must_use]
-pub fn unlisted(events: &[Recorded]) -> Vec<(String, JobId, PlaceIndex)> {
+pub fn unlisted(events: &[Recorded]) -> Vec<(RestoreName, JobId, PlaceIndex)> {
     let mut unlisted = Vec::new();
     for (restore, attempts) in CleanupRecord::of(events).attempts {
         for attempt in attempts {
@@ -139,7 +139,7 @@ mod tests {
         let mut known = Survey::default();
         known.found.insert(Survey::key(&named), found);
         let mut levels = vec![vec![Item {
-            restore: "db".to_owned(),
+            restore: RestoreName::new("db"),
             resource_type: "RDS".to_owned(),
             arn: Some(ARN.to_owned()),
             by: None,

@@ -105,7 +105,9 @@ pub(super) fn restores() -> ArgValueCompleter {
             .unwrap_or_default();
         candidates(
             current,
-            restores.into_iter().map(|restore| restore.name.value),
+            restores
+                .into_iter()
+                .map(|restore| restore.name.value.to_string()),
         )
     })
 }

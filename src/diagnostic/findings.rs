@@ -5,6 +5,8 @@ use std::fmt;
 
 use super::{Finding, Severity, human};
 
+use crate::ids::RestoreName;
+
 /// Findings as they are collected.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
@@ -19,9 +21,9 @@ impl Findings {
 
     /// All of them as those of a restore.
     #[must_use]
-    pub fn of(mut self, restore: &str) -> Self {
+    pub fn of(mut self, restore: &RestoreName) -> Self {
         for finding in &mut self.all {
-            finding.restore = Some(restore.to_owned());
+            finding.restore = Some(restore.clone());
         }
         self
     }
@@ -102,7 +104,11 @@ const NAMED: usize = 3;
 /// Reports a finding of many instances of one `for_each` once, with how many they are.
 fn once_for_each(all: Vec<Finding>) -> Vec<Finding> {
     let group = |finding: &Finding| {
-        let (of, _) = finding.restore.as_deref()?.split_once('[')?;
+        let (of, _) = finding
+            .restore
+            .as_ref()
+            .map(RestoreName::as_str)?
+            .split_once('[')?;
         let start = finding.span.start;
         Some((
             of.to_owned(),
@@ -113,7 +119,7 @@ fn once_for_each(all: Vec<Finding>) -> Vec<Finding> {
             finding.key.clone(),
         ))
     };
-    let mut instances: HashMap<_, HashSet<Option<String>>> = HashMap::new();
+    let mut instances: HashMap<_, HashSet<Option<RestoreName>>> = HashMap::new();
     for finding in &all {
         if let Some(group) = group(finding) {
             let restores = instances.entry(group).or_default();

@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use super::{Finding, RelatedLocation, Severity};
 
+use crate::ids::RestoreName;
+
 /// One finding as machines read it.
 #[derive(Debug, Serialize)]
 pub struct FindingJson<'a> {
@@ -51,7 +53,7 @@ impl<'a> From<&'a Finding> for FindingJson<'a> {
             file: &finding.source.name,
             line: finding.span.start.line,
             column: finding.span.start.column,
-            restore: finding.restore.as_deref(),
+            restore: finding.restore.as_ref().map(RestoreName::as_str),
             key: finding.key.as_deref(),
             url: finding.url.as_deref(),
             also: finding.also.iter().map(PlaceJson::from).collect(),

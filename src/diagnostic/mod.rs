@@ -30,6 +30,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::ids::RestoreName;
+
 /// Certainty that AWS, or redrill, will refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,7 +60,7 @@ pub struct Finding {
     /// Place in that text.
     pub span: Span,
     /// The restore it belongs to.
-    pub restore: Option<String>,
+    pub restore: Option<RestoreName>,
     /// The metadata key it belongs to.
     pub key: Option<String>,
     /// The page that says so.
@@ -189,8 +191,8 @@ impl Finding {
 
     /// A finding that names its restore.
     #[must_use]
-    pub fn of_restore(mut self, restore: &str) -> Self {
-        self.restore = Some(restore.to_owned());
+    pub fn of_restore(mut self, restore: &RestoreName) -> Self {
+        self.restore = Some(restore.clone());
         self
     }
 

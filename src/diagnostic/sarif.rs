@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Described, Finding, Severity, Source, Span};
 
+use crate::ids::RestoreName;
+
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
@@ -149,7 +151,11 @@ fn fingerprint(finding: &Finding, seen: &mut HashMap<String, usize>) -> String {
     };
     let parts = [
         finding.rule.as_str(),
-        finding.restore.as_deref().unwrap_or_default(),
+        finding
+            .restore
+            .as_ref()
+            .map(RestoreName::as_str)
+            .unwrap_or_default(),
         finding.key.as_deref().unwrap_or_default(),
         written,
     ];

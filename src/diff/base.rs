@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::keys::{Comparing, KeyChange, KeyDiff, RestoreKeys};
 use super::review::{Class, ReviewNote};
 use super::{Action, Diff};
-use crate::ids::{RequestDigest, StepIndex};
+use crate::ids::{RequestDigest, RestoreName, StepIndex};
 use crate::plan::Plan;
 use crate::render::SourceFacts;
 
@@ -16,7 +16,7 @@ const SEARCHED: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct BaseRestore {
     /// Its name there.
-    pub name: String,
+    pub name: RestoreName,
     /// Keys that it asks for; absent if that is invalid there.
     pub subject: Option<RestoreKeys>,
     /// The digest of the request, where it is known by a record of it that shows no secrets.
@@ -35,7 +35,7 @@ pub enum ChangeKind {
     /// The same request under another name; keys that are made of the name differ.
     Renamed {
         /// The name before.
-        from: String,
+        from: RestoreName,
     },
     /// There is nothing to hold it against, and why.
     Uncompared {
@@ -63,7 +63,7 @@ pub struct Compared {
     /// In the plan's order; those that are acted on.
     pub restores: Vec<Restored>,
     /// Restores that the plan no longer has, as they were.
-    pub removed: Vec<(String, Option<RestoreKeys>)>,
+    pub removed: Vec<(RestoreName, Option<RestoreKeys>)>,
 }
 
 impl Restored {
@@ -121,11 +121,11 @@ pub fn compare(
     comparing: &Comparing<'_>,
 ) -> Compared {
     let named: HashMap<&str, &BaseRestore> = before.iter().map(|e| (e.name.as_str(), e)).collect();
-    let in_plan: BTreeSet<&str> = plan.steps.iter().map(|step| &*step.name).collect();
+    let in_plan: BTreeSet<&str> = plan.steps.iter().map(|step| step.name.as_str()).collect();
     let mut gone: Vec<Option<&BaseRestore>> = before
         .iter()
         .filter(|entry| !in_plan.contains(entry.name.as_str()))
-        .filter(|entry| only.is_empty() || only.contains(&entry.name))
+        .filter(|entry| only.is_empty() || only.iter().any(|name| entry.name == name.as_str()))
         .map(Some)
         .collect();
     // Candidates for a rename, by what says most about them: ten thousand by ten thousand is too many to try.
@@ -141,7 +141,7 @@ pub fn compare(
         .map(|change| {
             let step = &plan.steps[change.step];
             let subject = RestoreKeys::of_draft(&step.draft, &plan.targets[step.target]);
-            let (kind, keys) = match named.get(&*step.name) {
+            let (kind, keys) = match named.get(step.name.as_str()) {
                 Some(BaseRestore {
                     subject: Some(was),
                     digest,
@@ -172,7 +172,8 @@ pub fn compare(
                         .flatten()
                         .copied()
                         .find(|at| {
-                            gone[*at].is_some_and(|was| is_renamed(was, &step.name, &subject))
+                            gone[*at]
+                                .is_some_and(|was| is_renamed(was, step.name.as_str(), &subject))
                         });
                     match slot.and_then(|at| gone[at].take()) {
                         Some(was) => {
@@ -335,7 +336,7 @@ fn is_renamed(was: &BaseRestore, name: &str, subject: &RestoreKeys) -> bool {
             .zip(&subject.keys)
             .all(|((key, old), (other, new))| {
                 let same = || match (old.as_str(), new.as_str()) {
-                    (Some(old), Some(new)) => is_made_of(old, &was.name, new, name),
+                    (Some(old), Some(new)) => is_made_of(old, was.name.as_str(), new, name),
                     _ => false,
                 };
                 key == other && (old == new || same())

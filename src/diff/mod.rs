@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{IdempotencyToken, Indexed, StepIndex};
+use crate::ids::{IdempotencyToken, Indexed, RestoreName, StepIndex};
 use crate::plan::{Plan, digest};
 use crate::state::{Judged, RestoreStage, RestoreState, RunState, Told, judged, outdated};
 
@@ -86,7 +86,7 @@ pub struct Wanted {
     /// True if failed restores get another attempt.
     pub retry_failed: bool,
     /// The last attempt that each may get; any where it is absent.
-    pub up_to: Option<BTreeMap<String, u32>>,
+    pub up_to: Option<BTreeMap<RestoreName, u32>>,
 }
 
 /// Work of a run: the changes in the plan's order, and the restores it started that the plan has lost.
@@ -95,11 +95,11 @@ pub struct Diff {
     /// One a restore that is acted on.
     pub changes: Vec<Change>,
     /// Restores that this run has started and the plan does not name any more.
-    pub lost: Vec<String>,
+    pub lost: Vec<RestoreName>,
 }
 
 impl Wanted {
-    fn retries(&self, restore: &str, attempt: u32) -> bool {
+    fn retries(&self, restore: &RestoreName, attempt: u32) -> bool {
         let last = self.up_to.as_ref().map(|up_to| up_to.get(restore));
         self.retry_failed && last.is_none_or(|last| last.is_some_and(|last| attempt < *last))
     }
@@ -132,8 +132,8 @@ pub fn diff(plan: &Plan, observed: &RunState, wanted: &Wanted) -> Diff {
     let mut changes = Vec::with_capacity(plan.steps.len());
     for at in plan.order.iter().copied() {
         let step = &plan.steps[at];
-        let past = observed.restores.get(&*step.name);
-        if !chosen(&step.name) {
+        let past = observed.restores.get(&step.name);
+        if !chosen(step.name.as_str()) {
             // Left out, and still able to satisfy those that need it.
             actions[at] = past
                 .filter(|past| matches!(past.stage, RestoreStage::Completed { .. }))
@@ -158,7 +158,7 @@ pub fn diff(plan: &Plan, observed: &RunState, wanted: &Wanted) -> Diff {
         .restores
         .iter()
         .filter(|(_, past)| past.stage.was_sent() && !past.stage.has_ended())
-        .filter(|(name, _)| !plan.steps.iter().any(|step| *step.name == **name))
+        .filter(|(name, _)| !plan.steps.iter().any(|step| step.name == **name))
         .map(|(name, _)| name.clone())
         .collect();
     Diff { changes, lost }
@@ -179,7 +179,7 @@ fn renamed<'a>(plan: &Plan, observed: &'a RunState) -> BTreeMap<&'a str, (&'a st
     let mut known: Option<BTreeSet<&str>> = None;
     pasts
         .filter(|(name, ..)| {
-            let names = || plan.steps.iter().map(|step| &*step.name).collect();
+            let names = || plan.steps.iter().map(|step| step.name.as_str()).collect();
             !known.get_or_insert_with(names).contains(name)
         })
         .map(|(name, digest, job_id)| (digest, (name, job_id)))

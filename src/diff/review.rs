@@ -177,7 +177,7 @@ impl Review {
             .filter(|step| !step.into_existing)
             .filter_map(|step| {
                 let into = self.writes_into(&step.draft, plan.target_of(step))?;
-                Some((&*step.name, into))
+                Some((step.name.as_str(), into))
             })
             .collect()
     }

@@ -66,7 +66,7 @@ pub fn same_names(document: &Document, plan: &Plan, review: &Review) -> Findings
                 one.name,
                 also.concat(),
             ),
-            match split_instance(&other.name) {
+            match split_instance(other.name.as_str()) {
                 Some(_) => "give each item a name of its own; `slug` and `truncate` can make one name of two".to_owned(),
                 None => format!("give each a name of its own, such as `{key}: \"{{{{ restore }}}}-{{{{ run.id }}}}\"`"),
             },

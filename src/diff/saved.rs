@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Action, Diff};
-use crate::ids::{IdempotencyToken, RunId};
+use crate::ids::{IdempotencyToken, RestoreName, RunId};
 use crate::plan::{Draft, Plan, sha256};
 use crate::render::{Fact, Secrets, Target};
 use crate::state::JournalPosition;
@@ -97,14 +97,14 @@ pub struct Digested {
 #[serde(deny_unknown_fields)]
 pub struct SavedSecrets {
     /// The restores whose requests hold one and are known as a whole, in the plan's order.
-    pub restores: Vec<String>,
+    pub restores: Vec<RestoreName>,
     /// With N = 16,384, r = 8, p = 1, in hexadecimal.
     pub scrypt: String,
 }
 
 impl SavedSecrets {
     /// Of restores and their tokens; nothing where there are none.
-    fn new(tokens: &[(String, IdempotencyToken)], salt: &str) -> Option<Self> {
+    fn new(tokens: &[(RestoreName, IdempotencyToken)], salt: &str) -> Option<Self> {
         if tokens.is_empty() {
             return None;
         }
@@ -131,7 +131,7 @@ const COST: u8 = 14;
 #[serde(deny_unknown_fields)]
 pub struct SavedRestore {
     /// Its name.
-    pub restore: String,
+    pub restore: RestoreName,
     /// Action to take.
     pub action: Action,
     /// The attempt.
@@ -190,12 +190,12 @@ impl Saved {
                 let step = &plan.steps[change.step];
                 let is_open = !step.draft.request.holds_secret(secrets);
                 if let Some(token) = change.token.as_ref().filter(|_| !is_open) {
-                    secret.push((step.name.to_string(), token.clone()));
+                    secret.push((step.name.clone(), token.clone()));
                 }
                 let token = change.token.clone().filter(|_| is_open);
                 let (request, holes) = body(&step.draft, token.as_ref(), secrets);
                 SavedRestore {
-                    restore: step.name.to_string(),
+                    restore: step.name.clone(),
                     action: change.action,
                     attempt: change.attempt,
                     target: plan.target_of(step).name.clone(),
@@ -280,9 +280,9 @@ impl Saved {
         let Some(saved) = &self.secrets else {
             return true;
         };
-        let token = |name: &String| {
+        let token = |name: &RestoreName| {
             let mut changes = diff.changes.iter();
-            let change = changes.find(|change| *plan.steps[change.step].name == **name)?;
+            let change = changes.find(|change| plan.steps[change.step].name == *name)?;
             Some((name.clone(), change.token.clone()?))
         };
         let tokens: Option<Vec<_>> = saved.restores.iter().map(token).collect();
@@ -317,7 +317,7 @@ impl Saved {
             .collect();
         for change in &diff.changes {
             let step = &plan.steps[change.step];
-            let Some(saved) = by_name.get(&*step.name) else {
+            let Some(saved) = by_name.get(step.name.as_str()) else {
                 reasons.push(format!("`{}` is not in it", step.name));
                 continue;
             };
@@ -343,7 +343,7 @@ impl Saved {
             if !diff
                 .changes
                 .iter()
-                .any(|c| *plan.steps[c.step].name == *saved.restore)
+                .any(|c| plan.steps[c.step].name == saved.restore.as_str())
             {
                 reasons.push(format!("`{}` is not in the plan", saved.restore));
             }

@@ -12,7 +12,7 @@ use super::Commands;
 use super::run::Run;
 use crate::backup::{ApiError, Clock, Reader, Writer};
 use crate::diff::Diff;
-use crate::ids::{Indexed, JobId, StepIndex};
+use crate::ids::{Indexed, JobId, RestoreName, StepIndex};
 use crate::plan::{Draft, Plan, Planner};
 use crate::render::Known;
 use crate::state::{Append, Event, Illegal, JournalError, Recorded, RunState};
@@ -50,7 +50,7 @@ pub enum Stopped {
     #[error("`{restore}` was sent and not answered, and {} jobs fit it: {}", jobs.len(), jobs.join(", "))]
     Ambiguous {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// The jobs.
         jobs: Vec<JobId>,
     },
@@ -62,7 +62,7 @@ pub enum Stopped {
     )]
     Duplicate {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// The jobs.
         jobs: Vec<JobId>,
     },
@@ -73,7 +73,7 @@ pub enum Stopped {
     )]
     Changed {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// The jobs.
         jobs: Vec<JobId>,
     },
@@ -81,7 +81,7 @@ pub enum Stopped {
     #[error("`{restore}` has a second job: {job} beside {beside}")]
     SecondJob {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// The second one.
         job: JobId,
         /// The first one.
@@ -94,7 +94,7 @@ pub enum Stopped {
     )]
     TooLongAgo {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// From when on its job may be.
         since: jiff::Timestamp,
         /// From when on AWS lists jobs.
@@ -104,7 +104,7 @@ pub enum Stopped {
     #[error("AWS does not know job {job}, which is that of `{restore}`: {message}")]
     NoSuchJob {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// The job.
         job: JobId,
         /// AWS's words.

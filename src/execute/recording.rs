@@ -127,6 +127,7 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
+    use crate::ids::RestoreName;
     use crate::state::Event;
 
     /// A disk that takes until it is told.
@@ -141,7 +142,7 @@ mod tests {
         }
     }
 
-    fn withdrawn(restore: &str) -> Recorded {
+    fn withdrawn(restore: &RestoreName) -> Recorded {
         Recorded {
             at: Timestamp::UNIX_EPOCH,
             aws_ahead: None,
@@ -172,14 +173,14 @@ mod tests {
         let (disk, told) = unbounded_channel();
         let mut recording = Recording::new(Slow(told), Silence::new(None, Timestamp::UNIX_EPOCH));
         assert!(polled(&mut recording).is_pending());
-        recording.take(withdrawn("a"));
+        recording.take(withdrawn(&RestoreName::new("a")));
         recording.then(Effect::Publish(StepIndex::new(0)));
         recording.begin();
         assert!(!recording.is_idle() && polled(&mut recording).is_pending());
         assert_eq!(started(&mut recording), None);
         // Events that happen meanwhile are taken in, and go into the next append.
-        recording.take(withdrawn("b"));
-        recording.take(withdrawn("c"));
+        recording.take(withdrawn(&RestoreName::new("b")));
+        recording.take(withdrawn(&RestoreName::new("c")));
         recording.then(Effect::Publish(StepIndex::new(1)));
         recording.begin();
         disk.send(true).unwrap();
@@ -197,10 +198,10 @@ mod tests {
     fn nothing_follows_from_what_is_not_on_disk() {
         let (disk, told) = unbounded_channel();
         let mut recording = Recording::new(Slow(told), Silence::new(None, Timestamp::UNIX_EPOCH));
-        recording.take(withdrawn("a"));
+        recording.take(withdrawn(&RestoreName::new("a")));
         recording.begin();
         recording.then(Effect::Publish(StepIndex::new(0)));
-        recording.take(withdrawn("b"));
+        recording.take(withdrawn(&RestoreName::new("b")));
         recording.then(Effect::Publish(StepIndex::new(1)));
         disk.send(true).unwrap();
         assert!(matches!(polled(&mut recording), Poll::Ready(Ok(1))));

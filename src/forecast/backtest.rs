@@ -237,7 +237,7 @@ fn subject(outline: &Arc<Outline>, run: &NamedRun, start: Timestamp) -> Forecast
         let needs = restore.needs.iter();
         let needs = needs.filter_map(|need| names.get(need.as_str()).copied());
         Step {
-            name: Arc::from(restore.name.as_str()),
+            name: restore.name.clone(),
             restore: at,
             target: TargetIndex::new(restore.target.min(targets.len() - 1)),
             needs: needs.collect(),
@@ -280,7 +280,7 @@ fn subject(outline: &Arc<Outline>, run: &NamedRun, start: Timestamp) -> Forecast
         cutover: Arc::default(),
     };
     let steps = plan.steps.positions();
-    let touched = steps.filter(|at| run.past.touched.contains(&*plan.steps[*at].name));
+    let touched = steps.filter(|at| run.past.touched.contains(&plan.steps[*at].name));
     let changes = touched.map(|step| Change {
         step,
         action: Action::Start,

@@ -11,7 +11,7 @@ use super::samples::{Samples, Sampling, quantile};
 use super::subject::ForecastSubject;
 use super::what_if::TypedWhatIf;
 use crate::execute::RunSimulation;
-use crate::ids::{Indexed, StepIndex};
+use crate::ids::{Indexed, RestoreName, StepIndex};
 
 /// Number of bars in a picture of the distribution.
 const BARS: usize = 24;
@@ -74,7 +74,7 @@ pub struct Quantiles {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RestoreForecast {
     /// Its name.
-    pub restore: String,
+    pub restore: RestoreName,
     /// AWS's name of the type.
     #[serde(rename = "type")]
     pub resource_type: String,
@@ -307,7 +307,7 @@ fn restores(
         .map(|(at, step)| {
             let (back, succeeds) = backs[at];
             RestoreForecast {
-                restore: step.name.to_string(),
+                restore: step.name.clone(),
                 resource_type: step.draft.request.resource_type.clone(),
                 starts: starts[at],
                 back,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::group::variant;
 use crate::backup::Endpoint;
+use crate::ids::RestoreName;
 use crate::state::{CheckVerdict, Event, Outline, Recorded};
 
 /// A restore of an earlier run. It has no name and no id; times are in seconds.
@@ -82,13 +83,13 @@ pub struct PastRun {
     /// Time from its opening to the last end, in seconds; none if a second runner came later.
     pub seconds: Option<f64>,
     /// Outcomes of its restores, by name.
-    pub restores: BTreeMap<String, PastRestore>,
+    pub restores: BTreeMap<RestoreName, PastRestore>,
     /// The plan as the last runner took it up.
     pub outline: Option<Arc<Outline>>,
     /// Restores that were started, or would have been but for another.
-    pub touched: BTreeSet<String>,
+    pub touched: BTreeSet<RestoreName>,
     /// Restores under way.
-    open: BTreeMap<String, OpenRestore>,
+    open: BTreeMap<RestoreName, OpenRestore>,
     last_end: Option<Timestamp>,
     is_resumed: bool,
 }
@@ -195,7 +196,7 @@ impl PastRun {
         }
     }
 
-    fn seen(&mut self, restore: &str, status: &str, at: Timestamp) {
+    fn seen(&mut self, restore: &RestoreName, status: &str, at: Timestamp) {
         let Some(open) = self.open.get_mut(restore) else {
             return;
         };
@@ -212,7 +213,7 @@ impl PastRun {
 
     fn ended(
         &mut self,
-        restore: &str,
+        restore: &RestoreName,
         (started, ended): (Option<Timestamp>, Option<Timestamp>),
         seen: Timestamp,
         completed: bool,
@@ -246,7 +247,7 @@ impl PastRun {
         self.restores.insert(restore.to_owned(), past);
     }
 
-    fn checked(&mut self, restore: &str, verdict: CheckVerdict, at: Timestamp) {
+    fn checked(&mut self, restore: &RestoreName, verdict: CheckVerdict, at: Timestamp) {
         let (Some(open), Some(past)) = (self.open.get(restore), self.restores.get_mut(restore))
         else {
             return;

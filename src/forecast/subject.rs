@@ -63,7 +63,7 @@ impl ForecastSubject {
                 groups.len() - 1
             });
             let source = known.sources.get(&request.recovery_point_arn);
-            let resolved = known.resolved.get(&*step.name);
+            let resolved = known.resolved.get(&step.name);
             let size = source.map(|source| source.size_bytes);
             let made_at = source.and_then(|source| source.created_at.parse().ok());
             made.push(made_at.or_else(|| resolved.and_then(|point| point.created_at)));
@@ -104,7 +104,7 @@ impl ForecastSubject {
         let resumed = self.diff.changes.iter();
         let resumed = resumed.filter(|change| change.action == Action::Resume);
         for change in resumed {
-            let name = &*self.plan.steps[change.step].name;
+            let name = self.plan.steps[change.step].name.as_str();
             let Some(past) = observed.restores.get(name) else {
                 continue;
             };
@@ -152,7 +152,7 @@ impl ForecastSubject {
         add(&self.plan.name);
         add(self.plan.run_id.as_str());
         for step in &self.plan.steps {
-            add(&step.name);
+            add(step.name.as_str());
             add(&step.draft.request.resource_type);
             add(&step.draft.request.recovery_point_arn);
         }
@@ -165,7 +165,7 @@ impl ForecastSubject {
     /// The step of a name.
     #[must_use]
     pub fn step(&self, name: &str) -> Option<StepIndex> {
-        let named = |step: &Step| &*step.name == name;
+        let named = |step: &Step| step.name.as_str() == name;
         self.plan.steps.position(named)
     }
 }

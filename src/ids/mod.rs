@@ -141,6 +141,18 @@ id_type! {
 }
 
 id_type! {
+    /// The name of a restore in its plan: with the key in brackets, as in `tables[orders]`, where it has a `for_each`.
+    pub struct RestoreName;
+}
+
+impl Default for RestoreName {
+    /// Name of a restore that is not known yet.
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
+id_type! {
     /// The token of a StartRestoreJob, by which AWS knows a request that is sent again: `plan::token` makes it, from all
     /// that the request is.
     pub struct IdempotencyToken;

@@ -15,6 +15,7 @@ use super::settings::{
 use super::target::{self, TargetTemplate};
 use super::{Kind, MappingEntry, Node, Variable, variables, yaml};
 use crate::diagnostic::{Findings, Source, Span, Spanned, rule};
+use crate::ids::RestoreName;
 
 /// A plan file.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Document {
 #[derive(Debug)]
 pub struct Restore {
     /// Its key.
-    pub name: Spanned<String>,
+    pub name: Spanned<RestoreName>,
     /// AWS's name of the resource type.
     pub resource_type: Option<Spanned<String>>,
     /// The target it names.
@@ -219,14 +220,18 @@ fn restores(mut node: Node, of_all: OfAll, reader: &mut FieldReader<'_>) -> Vec<
             source: reader.source,
             findings: &mut own,
         };
-        all.extend(restore(&entry.key, &value, of_all, &mut of_restore));
-        reader.findings.extend(own.of(&entry.key.value));
+        let name = Spanned {
+            value: RestoreName::new(entry.key.value.as_str()),
+            span: entry.key.span,
+        };
+        all.extend(restore(&name, &value, of_all, &mut of_restore));
+        reader.findings.extend(own.of(&name.value));
     }
     all
 }
 
 fn restore(
-    name: &Spanned<String>,
+    name: &Spanned<RestoreName>,
     node: &Node,
     of_all: OfAll,
     reader: &mut FieldReader<'_>,

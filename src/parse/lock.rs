@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::fields::{FieldReader, Fields};
 use super::{Kind, Node, yaml};
 use crate::diagnostic::{Finding, Findings, Severity, Source, Spanned, rule};
+use crate::ids::RestoreName;
 
 /// The version of the format that is written; a later one is refused.
 pub const LOCK_VERSION: u32 = 1;
@@ -24,7 +25,7 @@ pub struct LockFile {
 #[derive(Debug)]
 pub struct LockEntry {
     /// The restore, with the key where it has a `for_each`.
-    pub name: Spanned<String>,
+    pub name: Spanned<RestoreName>,
     /// Selector that was asked for.
     pub selector: Node,
     /// The ARN of the recovery point.
@@ -135,7 +136,10 @@ fn entries(node: &Node, reader: &mut FieldReader<'_>) -> Vec<LockEntry> {
             let size_bytes = fields.get("size_bytes").cloned();
             fields.finish(reader);
             Some(LockEntry {
-                name: entry.key.clone(),
+                name: Spanned {
+                    value: RestoreName::new(entry.key.value.as_str()),
+                    span: entry.key.span,
+                },
                 selector: selector?.clone(),
                 recovery_point: recovery_point?,
                 vault: vault?,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::diagnostic::{Findings, Span};
-use crate::ids::{IdempotencyToken, Indexed, RunId, StepIndex, TargetIndex};
+use crate::ids::{IdempotencyToken, Indexed, RestoreName, RunId, StepIndex, TargetIndex};
 use crate::parse::{Check, ConcurrencyLimits, Document, Objectives, OnFailure, Point};
 use crate::render::{
     Fact, Instances, Known, Rendered, Renderer, RequestField, Secrets, Selector, Target, VaultName,
@@ -62,7 +62,7 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct Step {
     /// Its name: with the key, where the restore has a `for_each`.
-    pub name: Arc<str>,
+    pub name: RestoreName,
     /// Index of its restore in the document.
     pub restore: usize,
     /// The target that it runs in.
@@ -252,7 +252,7 @@ impl Planner {
             let restore = &document.restores[instance.restore];
             if let Some(draft) = self.draft(at, known, &mut said) {
                 steps.push(Step {
-                    name: Arc::clone(&instance.name),
+                    name: instance.name.clone(),
                     span: document.restores[instance.restore].name.span,
                     restore: instance.restore,
                     needs: Arc::clone(&needed[instance.restore]),
@@ -278,7 +278,7 @@ impl Planner {
             .flat_map(|restore| instances.positions_of(restore))
             .collect();
         let complete = steps.len() == instances.all().len() && order.len() == steps.len();
-        let names: BTreeSet<&str> = instances.all().iter().map(|of| &*of.name).collect();
+        let names: BTreeSet<&str> = instances.all().iter().map(|of| of.name.as_str()).collect();
         let of_all = document.checks.iter().map(|check| check.of_all(&names));
         complete.then(|| Plan {
             name: document.plan.value.clone(),

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use crate::diagnostic::{Finding, Findings, Severity, Span};
+use crate::ids::RestoreName;
 use crate::parse::Document;
 use crate::render::{Instances, split_instance};
 
 /// Key that tells findings of a restore apart, except for the instance that each is about.
 #[derive(PartialEq, Eq, Hash)]
 struct Same {
-    restore: String,
+    restore: RestoreName,
     rule: String,
     severity: Severity,
     message: String,
@@ -32,7 +33,8 @@ pub(super) fn once(findings: Findings, document: &Document, instances: &Instance
     for finding in findings {
         let restore = finding
             .restore
-            .as_deref()
+            .as_ref()
+            .map(RestoreName::as_str)
             .and_then(split_instance)
             .map(|(restore, _)| restore)
             .filter(|restore| repeated.contains_key(restore));
@@ -41,7 +43,7 @@ pub(super) fn once(findings: Findings, document: &Document, instances: &Instance
             continue;
         };
         let same = Same {
-            restore: restore.to_owned(),
+            restore: RestoreName::new(restore),
             rule: finding.rule.clone(),
             severity: finding.severity,
             message: finding.message.clone(),
@@ -60,12 +62,12 @@ pub(super) fn once(findings: Findings, document: &Document, instances: &Instance
     kept.into_iter()
         .map(|(mut finding, count)| {
             let name = finding.restore.clone().unwrap_or_default();
-            if let Some((restore, _)) = split_instance(&name)
+            if let Some((restore, _)) = split_instance(name.as_str())
                 && let Some(all) = repeated.get(restore)
                 && count > 1
             {
                 if count == *all {
-                    finding.restore = Some(restore.to_owned());
+                    finding.restore = Some(RestoreName::new(restore));
                     finding
                         .message
                         .push_str(&format!(" (the same for all {all})"));

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::request::{hex, without_token};
 use super::{MARK, Request, TokenedRequest, mark};
-use crate::ids::{IdempotencyToken, RunId};
+use crate::ids::{IdempotencyToken, RestoreName, RunId};
 use crate::render::Target;
 
 /// The version of the derivation, at the front of every token.
@@ -29,7 +29,7 @@ pub struct Identity<'a> {
     /// The run id.
     pub run: &'a RunId,
     /// The restore's name.
-    pub restore: &'a str,
+    pub restore: &'a RestoreName,
     /// From 1; a deliberate retry of a failed restore is the next.
     pub attempt: u32,
     /// Target of the restore.
@@ -42,7 +42,7 @@ struct Preimage<'a> {
     attempt: u32,
     plan: &'a str,
     request: &'a Request,
-    restore: &'a str,
+    restore: &'a RestoreName,
     run: &'a RunId,
     target: TokenTarget<'a>,
 }

@@ -1,10 +1,9 @@
 //! Results of checks, and how many restores they concern.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::diagnostic::{Position, Span};
-use crate::ids::TargetIndex;
+use crate::ids::{RestoreName, TargetIndex};
 
 /// Verdict of a check, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -98,7 +97,7 @@ checks! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConcernedRestore {
     /// Its name.
-    pub restore: Arc<str>,
+    pub restore: RestoreName,
     /// Position in the plan of what was checked.
     pub at: Position,
     /// The metadata key, where it is one.
@@ -154,7 +153,7 @@ pub(super) struct CheckPlace<'s> {
 /// Place where the plan mentions something.
 #[derive(Clone, Copy)]
 pub(super) struct RestorePlace<'s> {
-    pub(super) name: &'s Arc<str>,
+    pub(super) name: &'s RestoreName,
     pub(super) span: Span,
     pub(super) key: Option<&'s str>,
 }
@@ -195,7 +194,7 @@ impl CheckList {
         };
         if let Some(place) = on.restore {
             let concerned = ConcernedRestore {
-                restore: Arc::clone(place.name),
+                restore: place.name.clone(),
                 at: place.span.start,
                 key: place.key.map(str::to_owned),
             };

@@ -1,7 +1,5 @@
 //! Programs of checks and of the cutover, as far as they are there now.
 
-use std::sync::Arc;
-
 use super::check::{
     CheckEvidence, CheckId, CheckList, ConcernedRestore, PreflightCheck, PreflightVerdict,
 };
@@ -10,8 +8,8 @@ use crate::diagnostic::Severity;
 
 pub(super) fn check(subject: &PreflightSubject<'_>, checks: &mut CheckList) {
     for finding in subject.programs.iter() {
-        let concerned = finding.restore.as_deref().map(|restore| ConcernedRestore {
-            restore: Arc::from(restore),
+        let concerned = finding.restore.as_ref().map(|restore| ConcernedRestore {
+            restore: restore.clone(),
             at: finding.span.start,
             key: None,
         });

@@ -1,7 +1,6 @@
 //! Subject of preflight: a plan, and what is known of it.
 
 use std::cell::OnceCell;
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -135,7 +134,7 @@ impl<'a> PreflightSubject<'a> {
         span: Span,
         key: Option<&'a str>,
     ) -> CheckPlace<'a> {
-        let name: &'a Arc<str> = &step.name;
+        let name = &step.name;
         CheckPlace {
             id,
             target: step.target,

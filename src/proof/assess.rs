@@ -4,6 +4,7 @@ use super::facts::{RestoreFacts, facts};
 use super::line::{RTO_IS, SCHEMA};
 use super::{Doubt, Proof, ProofResult};
 use crate::backup::Endpoint;
+use crate::ids::RestoreName;
 use crate::report::{CheckReport, CheckStatus, RestoreReport, RunReport, RunStatus};
 use crate::state::{NOT_RUN, Recorded, incomplete};
 
@@ -18,7 +19,7 @@ const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "ksh", "ash"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessed {
     /// The restore's name.
-    pub restore: String,
+    pub restore: RestoreName,
     /// Result that was shown; none if there is nothing to write down.
     pub result: Option<ProofResult>,
     /// Reason that it is not proven; none if it is.

@@ -1,6 +1,7 @@
 //! Reasons that a restore does not count as proof.
 
 use crate::backup::Endpoint;
+use crate::ids::RestoreName;
 
 /// Reason that keeps a restore from being proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,7 +11,7 @@ pub enum Doubt {
     /// The journal does not say where the run was.
     EndpointUnknown,
     /// A restore of the run was sent, and what became of it is not known.
-    Unsettled(String),
+    Unsettled(RestoreName),
     /// Nothing was sent for it.
     NotStarted,
     /// Its job or its checks have not ended.

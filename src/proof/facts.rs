@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use crate::ids::RestoreName;
 use crate::state::{CheckVerdict, Event, Recorded};
 
 /// Of one restore.
@@ -23,8 +24,8 @@ pub(super) struct RestoreFacts {
 /// Of all restores, by name.
 pub(super) fn facts<'a>(
     events: impl IntoIterator<Item = &'a Recorded>,
-) -> HashMap<String, RestoreFacts> {
-    let mut all: HashMap<String, RestoreFacts> = HashMap::new();
+) -> HashMap<RestoreName, RestoreFacts> {
+    let mut all: HashMap<RestoreName, RestoreFacts> = HashMap::new();
     for recorded in events {
         if let Event::Resolved { restore, point, .. } = &recorded.event {
             let of = all.entry(restore.clone()).or_default();
@@ -36,7 +37,7 @@ pub(super) fn facts<'a>(
                 None => {
                     let mut of = RestoreFacts::default();
                     of.take(&recorded.event);
-                    all.insert(restore.to_owned(), of);
+                    all.insert(restore.clone(), of);
                 }
             }
         }

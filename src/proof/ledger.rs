@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::line::{SCHEMA, parted};
 use super::{Assessed, Proof, ProofResult};
 use crate::backup::Endpoint;
+use crate::ids::RestoreName;
 use crate::plan::sha256;
 
 /// Part of a line that is kept.
@@ -30,7 +31,7 @@ pub struct LedgerEntry {
     /// The run id.
     pub run: Arc<str>,
     /// The restore's name.
-    pub restore: Arc<str>,
+    pub restore: RestoreName,
     /// Reason that it is not proven, in words.
     pub message: Option<Arc<str>>,
 }
@@ -189,7 +190,7 @@ impl Ledger {
             rto_seconds: line.rto_seconds,
             plan: self.text(&line.plan),
             run: self.text(&line.run),
-            restore: self.text(&line.restore),
+            restore: RestoreName::new(self.text(&line.restore)),
             message: line.message.as_ref().map(|message| self.text(message)),
         }
     }
@@ -262,12 +263,19 @@ impl Ledger {
         let of_run =
             of_run.filter(|entry| *entry.plan == *first.plan && *entry.run == *first.run.as_str());
         let said: HashSet<(&str, &str, ProofResult, Timestamp)> = of_run
-            .map(|entry| (&*entry.restore, &*entry.resource, entry.result, entry.at))
+            .map(|entry| {
+                (
+                    entry.restore.as_str(),
+                    &*entry.resource,
+                    entry.result,
+                    entry.at,
+                )
+            })
             .collect();
         for (at, one) in assessed.iter().enumerate() {
             let Some(proof) = &one.proof else { continue };
             let says = (
-                &*proof.restore,
+                proof.restore.as_str(),
                 &*proof.resource_arn,
                 proof.result,
                 proof.at,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::Endpoint;
-use crate::ids::{AccountId, JobId, RegionName, RunId};
+use crate::ids::{AccountId, JobId, RegionName, RestoreName, RunId};
 use crate::plan::sha256;
 
 /// The name of a ledger, next to the plan.
@@ -81,7 +81,7 @@ pub struct Proof {
     /// The run id.
     pub run: RunId,
     /// The restore's name.
-    pub restore: String,
+    pub restore: RestoreName,
     /// Its job.
     pub job_id: Option<JobId>,
     /// Number of times that it was sent on purpose.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Assessed, ProofResult};
 use crate::diagnostic::duration;
+use crate::ids::RestoreName;
 use crate::report::pretty;
 
 /// Report of what a run has proven, and what was written of it.
@@ -41,7 +42,7 @@ struct ProveDocument<'a> {
 
 #[derive(Serialize)]
 struct ProveRow<'a> {
-    restore: &'a str,
+    restore: &'a RestoreName,
     resource_arn: Option<&'a str>,
     result: Option<ProofResult>,
     reason: Option<&'static str>,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Renderer;
 use super::wire::describe;
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
-use crate::ids::{Indexed, StepIndex};
+use crate::ids::{Indexed, RestoreName, StepIndex};
 use crate::parse::{Document, Kind, Node};
 
 /// The most characters of a key: an ARN fits in.
@@ -22,7 +22,7 @@ pub struct Instance {
     /// Index of its restore in the document.
     pub restore: usize,
     /// Its name in journal, reports and tokens.
-    pub name: Arc<str>,
+    pub name: RestoreName,
     /// The item that it is made for.
     pub each: Option<Box<Each>>,
 }
@@ -62,7 +62,7 @@ fn may_have_items(node: &Node, findings: &Findings) -> bool {
 pub struct Instances {
     all: Indexed<StepIndex, Instance>,
     of: Vec<Range<usize>>,
-    index: HashMap<Arc<str>, StepIndex>,
+    index: HashMap<RestoreName, StepIndex>,
 }
 
 impl Instances {
@@ -108,7 +108,7 @@ impl Instances {
     }
 
     fn push(&mut self, instance: Instance) {
-        let name = Arc::clone(&instance.name);
+        let name = instance.name.clone();
         let at = self.all.push(instance);
         self.index.insert(name, at);
     }
@@ -140,12 +140,12 @@ impl Renderer {
     pub(super) fn expand(&self, document: &Document, findings: &mut Findings) -> Instances {
         let mut instances = Instances::default();
         for (at, restore) in document.restores.iter().enumerate() {
-            let name = restore.name.value.as_str();
+            let name = &restore.name.value;
             let from = instances.all.len();
             match &restore.for_each {
                 None => instances.push(Instance {
                     restore: at,
-                    name: Arc::from(name),
+                    name: name.clone(),
                     each: None,
                 }),
                 Some(node) => {
@@ -157,7 +157,7 @@ impl Renderer {
                     for each in items {
                         instances.push(Instance {
                             restore: at,
-                            name: Arc::from(instance_name(name, &each.key)),
+                            name: RestoreName::new(instance_name(name.as_str(), &each.key)),
                             each: Some(Box::new(each)),
                         });
                     }

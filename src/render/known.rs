@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Resolved;
-use crate::ids::JobId;
+use crate::ids::{JobId, RestoreName};
 
 /// Facts that a template may ask of the recovery point.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,7 +42,7 @@ pub struct Known {
     /// By the ARN of the recovery point.
     pub sources: BTreeMap<String, SourceFacts>,
     /// By the name of the restore; shared with every template that is being evaluated.
-    pub created: Arc<BTreeMap<String, Created>>,
+    pub created: Arc<BTreeMap<RestoreName, Created>>,
     /// Results of selectors, by the name of the restore.
-    pub resolved: BTreeMap<String, Arc<Resolved>>,
+    pub resolved: BTreeMap<RestoreName, Arc<Resolved>>,
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Resolved, Selector};
 use crate::diagnostic::{Finding, Findings, Position, Source, Span, Spanned, rule};
+use crate::ids::RestoreName;
 use crate::parse::{Kind, LockEntry, LockFile, Node};
 
 /// Contents of a lock file, by restore.
@@ -18,7 +19,7 @@ pub struct Lock {
     /// The plan's file, as it is typed in a shell, for the commands of remedies.
     pub plan: String,
     /// By the name of the restore.
-    pub restores: BTreeMap<String, Locked>,
+    pub restores: BTreeMap<RestoreName, Locked>,
 }
 
 impl Lock {

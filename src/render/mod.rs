@@ -47,7 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Spanned, rule};
-use crate::ids::{Indexed, RunId, StepIndex, TargetIndex};
+use crate::ids::{Indexed, RestoreName, RunId, StepIndex, TargetIndex};
 use crate::parse::{Document, Kind, MappingEntry, Point};
 pub(crate) use scope::has_placeholder;
 use scope::{Cell, PLACEHOLDER_ARN, PointArn, Scope, Shared};
@@ -59,7 +59,7 @@ pub struct Rendered {
     /// Index of its restore in the document.
     pub index: usize,
     /// Its name: with the key, where there is a `for_each`.
-    pub name: Arc<str>,
+    pub name: RestoreName,
     /// The ARN of the recovery point, or a placeholder for it; absent where a finding says why.
     pub recovery_point: Option<String>,
     /// The selector that has to be resolved first.
@@ -258,7 +258,7 @@ impl Renderer {
             Some(Point::Selector(written)) => {
                 let scope = scope();
                 self.selector(written, &scope, &mut own).map(|rendered| {
-                    let resolved = known.resolved.get(&*instance.name);
+                    let resolved = known.resolved.get(&instance.name);
                     match resolved.filter(|resolved| resolved.selector == rendered.selector) {
                         Some(resolved) => {
                             vault = Some(Box::new(VaultName {
@@ -299,7 +299,7 @@ impl Renderer {
         findings.extend(own.of(&instance.name));
         Rendered {
             index: instance.restore,
-            name: Arc::clone(&instance.name),
+            name: instance.name.clone(),
             recovery_point,
             vault,
             selector,

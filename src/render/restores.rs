@@ -11,6 +11,7 @@ use super::Created;
 use super::instances::{Instances, instance_name, split_instance};
 use super::scope::{Cell, PLACEHOLDER_ARN, PLACEHOLDER_JOB, Slot, join, known, names};
 use crate::diagnostic::suggest;
+use crate::ids::RestoreName;
 use crate::parse::{Document, Restore};
 
 /// Facts that each restore may ask of others.
@@ -24,7 +25,7 @@ pub(super) struct NeededRestores {
 /// Every restore of the plan, by name.
 #[derive(Debug, Default)]
 struct RestoreNames {
-    restores: HashMap<Arc<str>, usize>,
+    restores: HashMap<RestoreName, usize>,
     instances: Arc<Instances>,
     /// Restores with a `for_each`.
     repeated: BTreeSet<usize>,
@@ -35,17 +36,8 @@ type Needs = BTreeMap<usize, Option<BTreeSet<String>>>;
 
 impl NeededRestores {
     pub(super) fn new(document: &Document, instances: &Arc<Instances>) -> Self {
-        // Most restores have one instance, whose name is theirs.
-        let name = |(at, restore): (usize, &Restore)| {
-            let one = instances.of(at).first();
-            let shared = one.filter(|instance| *instance.name == *restore.name.value);
-            let name = shared.map(|instance| Arc::clone(&instance.name));
-            (
-                name.unwrap_or_else(|| Arc::from(restore.name.value.as_str())),
-                at,
-            )
-        };
-        let restores: HashMap<Arc<str>, usize> =
+        let name = |(at, restore): (usize, &Restore)| (restore.name.value.clone(), at);
+        let restores: HashMap<RestoreName, usize> =
             document.restores.iter().enumerate().map(name).collect();
         let nothing = Arc::new(Needs::new());
         let needs = document
@@ -91,7 +83,7 @@ impl NeededRestores {
     pub(super) fn of(
         &self,
         restore: usize,
-        created: &Arc<BTreeMap<String, Created>>,
+        created: &Arc<BTreeMap<RestoreName, Created>>,
         cell: &Cell,
     ) -> Value {
         Value::from_object(Restores {
@@ -105,7 +97,11 @@ impl NeededRestores {
 
 impl NeededRestores {
     /// `restores`, as a command of the plan as a whole sees it: every one of them.
-    pub(super) fn whole(&self, created: &Arc<BTreeMap<String, Created>>, cell: &Cell) -> Value {
+    pub(super) fn whole(
+        &self,
+        created: &Arc<BTreeMap<RestoreName, Created>>,
+        cell: &Cell,
+    ) -> Value {
         let all = self.plan.restores.values().map(|at| (*at, None));
         Value::from_object(Restores {
             plan: Arc::clone(&self.plan),
@@ -120,7 +116,7 @@ impl NeededRestores {
 struct Restores {
     plan: Arc<RestoreNames>,
     needs: Arc<Needs>,
-    created: Arc<BTreeMap<String, Created>>,
+    created: Arc<BTreeMap<RestoreName, Created>>,
     cell: Cell,
 }
 
@@ -133,7 +129,7 @@ impl Object for Restores {
                 .restores
                 .iter()
                 .filter(|(_, at)| self.needs.contains_key(at))
-                .map(|(name, _)| &**name);
+                .map(|(name, _)| name.as_str());
             let help = suggest(name, needed.collect::<BTreeSet<_>>());
             self.cell.misses(format!("unknown restore `{name}`"), help);
             return None;
@@ -150,7 +146,7 @@ impl Object for Restores {
         }
         if self.plan.repeated.contains(&at) {
             return Some(Value::from_object(Repeated {
-                name: name.to_owned(),
+                name: RestoreName::new(name),
                 restore: at,
                 of: Arc::clone(self),
             }));
@@ -163,14 +159,14 @@ impl Object for Restores {
 /// The instances of one restore, by key.
 #[derive(Debug)]
 struct Repeated {
-    name: String,
+    name: RestoreName,
     restore: usize,
     of: Arc<Restores>,
 }
 
 impl Repeated {
     fn path(&self) -> String {
-        join("restores", &self.name)
+        join("restores", self.name.as_str())
     }
 
     fn is_needed(&self, key: &str) -> bool {
@@ -186,7 +182,7 @@ impl Object for Repeated {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let key = key.as_str()?;
         let plan = &self.of.plan;
-        let name = instance_name(&self.name, key);
+        let name = instance_name(self.name.as_str(), key);
         let path = format!("{}['{key}']", self.path());
         let is_unknown = plan.instances.is_unknown(self.restore);
         if !is_unknown && plan.instances.find(&name).is_none() {
@@ -218,7 +214,11 @@ impl Object for Repeated {
             );
             return None;
         }
-        Some(made(&path, self.of.created.get(&name), &self.of.cell))
+        Some(made(
+            &path,
+            self.of.created.get(name.as_str()),
+            &self.of.cell,
+        ))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

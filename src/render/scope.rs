@@ -328,7 +328,7 @@ impl Shared {
         known_facts: &Known,
     ) -> Scope {
         let mut slots = self.slots_of(instance, target, recovery_point, known_facts);
-        let created = known_facts.created.get(&*instance.name);
+        let created = known_facts.created.get(&instance.name);
         let created = created_names("created", created, &self.cell);
         slots.insert(Cow::Borrowed("created"), Slot::Known(created));
         names("", slots, &self.cell)
@@ -353,7 +353,7 @@ impl Shared {
         known_facts: &Known,
     ) -> Slots {
         let mut slots = self.slots.clone();
-        slots.insert(Cow::Borrowed("restore"), known(&instance.name));
+        slots.insert(Cow::Borrowed("restore"), known(instance.name.as_str()));
         if let Some(target) = self.targets.get(target) {
             slots.insert(Cow::Borrowed("target"), target.clone());
         }

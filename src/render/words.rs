@@ -87,7 +87,7 @@ impl Renderer {
             Point::Arn(node) => node,
             Point::Placed(placed) => &placed.arn,
             Point::Selector(_) => {
-                let resolved = known.resolved.get(&*instance.name);
+                let resolved = known.resolved.get(&instance.name);
                 return resolved.map(|resolved| resolved.recovery_point.clone());
             }
         };

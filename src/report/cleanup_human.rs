@@ -48,7 +48,7 @@ fn row(item: &Item) -> Vec<String> {
     };
     vec![
         word.to_owned(),
-        item.restore.clone(),
+        item.restore.to_string(),
         item.arn.clone().unwrap_or_else(|| "-".to_owned()),
         why,
     ]

@@ -9,7 +9,7 @@ use super::columns::columns;
 use super::run::{RestoreReport, RunReport, Verdict};
 use super::signed;
 use crate::diagnostic::duration;
-use crate::ids::RunId;
+use crate::ids::{RestoreName, RunId};
 
 /// Differences of a run from another.
 #[derive(Clone, Debug, Serialize)]
@@ -33,7 +33,7 @@ pub struct Comparison {
 #[derive(Clone, Debug, Serialize)]
 pub struct Difference {
     /// Its name.
-    pub restore: String,
+    pub restore: RestoreName,
     /// Its status in the other run; absent where that does not have it.
     pub before: Option<&'static str>,
     /// Its status in this run; absent where this does not have it.
@@ -159,7 +159,7 @@ impl Difference {
             (None, None) => String::new(),
         };
         vec![
-            self.restore.clone(),
+            self.restore.to_string(),
             status,
             seconds(self.before_seconds),
             seconds(self.now_seconds),

@@ -284,7 +284,7 @@ fn timeline(forecast: &RunForecast) -> String {
             })
             .collect();
         rows.push(vec![
-            of.restore.clone(),
+            of.restore.to_string(),
             of.resource_type.clone(),
             percent(of.critical),
             duration(of.back.p50),
@@ -404,7 +404,7 @@ pub fn forecast_markdown(report: &ForecastReport<'_>) -> String {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} |",
-            markdown::code_in_cell(&of.restore),
+            markdown::code_in_cell(of.restore.as_str()),
             markdown::escaped(&of.resource_type),
             percent(of.critical),
             duration(of.back.p50),

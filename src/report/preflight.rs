@@ -70,7 +70,11 @@ impl PreflightReport<'_> {
 /// Names the restores that are concerned, and the place in the plan.
 fn concerned(file: &str, restores: &[ConcernedRestore]) -> Option<String> {
     let first = restores.first()?;
-    let names: Vec<&str> = restores.iter().take(NAMED).map(|of| &*of.restore).collect();
+    let names: Vec<&str> = restores
+        .iter()
+        .take(NAMED)
+        .map(|of| of.restore.as_str())
+        .collect();
     let mut text = names.join(", ");
     if restores.len() > names.len() {
         let _ = write!(text, " and {} more", restores.len() - names.len());
@@ -214,7 +218,7 @@ pub fn preflight_json(report: &PreflightReport<'_>) -> String {
     let all: Vec<(&PreflightCheck, Option<ConcernedRestore>)> = rows.collect();
     let checks = all.iter().map(|(check, of)| PreflightRow {
         id: check.id.id(),
-        restore: of.as_ref().map(|of| &*of.restore),
+        restore: of.as_ref().map(|of| of.restore.as_str()),
         target: check.target.map(TargetIndex::get),
         verdict: check.verdict,
         message: shown(&check.message),

@@ -12,7 +12,7 @@ use super::run::{
     Verdict,
 };
 use crate::backup::Endpoint;
-use crate::ids::RunId;
+use crate::ids::{RestoreName, RunId};
 use crate::render::Target;
 use crate::state::{Event, Goals, Outline, Recorded, incomplete};
 
@@ -35,17 +35,17 @@ pub struct Record {
     /// Restores, ordered as they were first heard of.
     restores: Vec<RestoreReport>,
     /// Index of each restore in `restores`.
-    by_name: HashMap<String, usize>,
+    by_name: HashMap<RestoreName, usize>,
     checks: Vec<CheckReport>,
     cutover: Vec<CheckReport>,
     api_calls: BTreeMap<String, u64>,
 }
 
 impl Record {
-    fn add(&mut self, name: &str) -> usize {
+    fn add(&mut self, name: &RestoreName) -> usize {
         let at = self.restores.len();
         self.restores.push(RestoreReport::new(name));
-        self.by_name.insert(name.to_owned(), at);
+        self.by_name.insert(name.clone(), at);
         at
     }
 
@@ -175,14 +175,9 @@ pub fn run_report(plan: &str, run_id: &RunId, mut record: Record) -> RunReport {
     let mut origins = runners.iter().filter_map(|runner| runner.origin.as_ref());
     let is_rehearsal = origins.any(|origin| origin.rehearsal);
     let names = outline.restores.iter().enumerate();
-    let places: HashMap<&str, usize> = names.map(|(at, of)| (of.name.as_str(), at)).collect();
+    let places: HashMap<&RestoreName, usize> = names.map(|(at, of)| (&of.name, at)).collect();
     // Restores that were started by this run, and have since been removed from the plan, come last: they happened.
-    let place = |of: &RestoreReport| {
-        places
-            .get(of.restore.as_str())
-            .copied()
-            .unwrap_or(usize::MAX)
-    };
+    let place = |of: &RestoreReport| places.get(&of.restore).copied().unwrap_or(usize::MAX);
     restores.sort_unstable_by(|a, b| (place(a), &a.restore).cmp(&(place(b), &b.restore)));
     let mut goals = Vec::with_capacity(restores.len());
     for (restore, outlined) in restores.iter_mut().zip(outline.restores) {
@@ -283,7 +278,7 @@ fn judged(
             restore.status == RunStatus::Completed,
         );
         name_missed(
-            &restore.restore,
+            restore.restore.as_str(),
             &restore.objectives,
             since_start(last),
             &mut missed,
@@ -386,10 +381,11 @@ fn name_missed(
 }
 
 /// The restores that determined when the last one was over: each the latest of those that the next one waited for.
-fn critical_path(report: &RunReport) -> Vec<String> {
+fn critical_path(report: &RunReport) -> Vec<RestoreName> {
     let restores = &report.restores;
-    let names = restores.iter().map(|restore| restore.restore.as_str());
-    let index: HashMap<&str, usize> = names.enumerate().map(|(at, name)| (name, at)).collect();
+    let names = restores.iter().map(|restore| &restore.restore);
+    let index: HashMap<&RestoreName, usize> =
+        names.enumerate().map(|(at, name)| (name, at)).collect();
     let over = |at: &usize| restores[*at].over_at();
     let mut path = Vec::new();
     let mut next = (0..restores.len())
@@ -397,10 +393,7 @@ fn critical_path(report: &RunReport) -> Vec<String> {
         .max_by_key(|at| over(at));
     while let Some(at) = next.filter(|_| path.len() <= restores.len()) {
         path.push(restores[at].restore.clone());
-        let needs = restores[at]
-            .needs
-            .iter()
-            .filter_map(|need| index.get(need.as_str()));
+        let needs = restores[at].needs.iter().filter_map(|need| index.get(need));
         next = needs
             .copied()
             .filter(|at| over(at).is_some())

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::ids::RestoreName;
 use crate::plan::{Plan, Request};
 use crate::render::{Fact, Secrets, Target};
 
@@ -16,7 +17,7 @@ pub enum RequestFormat {
 
 #[derive(Serialize)]
 struct RequestLine<'a> {
-    restore: &'a str,
+    restore: &'a RestoreName,
     target: Target,
     request: Request,
     pending: Vec<&'a str>,
@@ -27,7 +28,7 @@ struct RequestLine<'a> {
 pub fn requests(plan: &Plan, only: &[String], format: RequestFormat, secrets: &Secrets) -> String {
     let mut text = String::new();
     for (at, step) in plan.steps.enumerated() {
-        if !only.is_empty() && !only.iter().any(|name| **name == *step.name) {
+        if !only.is_empty() && !only.iter().any(|name| step.name == **name) {
             continue;
         }
         // A token, and the mark that is made of it, could tell a secret that can be guessed.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::compare::Comparison;
 use crate::backup::{Endpoint, console_job, console_resource};
-use crate::ids::{IdempotencyToken, JobId, RequestDigest, RunId};
+use crate::ids::{IdempotencyToken, JobId, RequestDigest, RestoreName, RunId};
 use crate::render::Target;
 use crate::state::{Goals, Origin};
 use notices::Notice;
@@ -57,7 +57,7 @@ pub struct RunReport {
     /// Duration of the cutover, seconds.
     pub cutover_seconds: Option<i64>,
     /// The restores that determined when the run ended, first to last.
-    pub critical_path: Vec<String>,
+    pub critical_path: Vec<RestoreName>,
     /// Target that it ran in; the first, if the plan has several.
     pub target: Option<Target>,
     /// Every account and Region that it ran in.
@@ -187,12 +187,12 @@ impl Verdict {
 #[derive(Clone, Debug, Serialize)]
 pub struct RestoreReport {
     /// Its name.
-    pub restore: String,
+    pub restore: RestoreName,
     /// AWS's name of the resource type.
     #[serde(rename = "type")]
     pub resource_type: String,
     /// The restores it waited for.
-    pub needs: Vec<String>,
+    pub needs: Vec<RestoreName>,
     /// Target that it runs in, if the plan has several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<Box<Target>>,

@@ -232,14 +232,22 @@ fn eyes(report: &RunReport) -> Vec<Eye> {
     for restore in &report.restores {
         let message = restore.message.as_deref().unwrap_or_default();
         match restore.status {
-            RunStatus::Failed => add(&restore.restore, message.to_owned(), "bad"),
+            RunStatus::Failed => add(restore.restore.as_str(), message.to_owned(), "bad"),
             RunStatus::Incomplete => {
-                add(&restore.restore, format!("incomplete: {message}"), "bad");
+                add(
+                    restore.restore.as_str(),
+                    format!("incomplete: {message}"),
+                    "bad",
+                );
             }
-            RunStatus::Skipped => add(&restore.restore, format!("skipped: {message}"), "bad"),
+            RunStatus::Skipped => add(
+                restore.restore.as_str(),
+                format!("skipped: {message}"),
+                "bad",
+            ),
             status if status.is_open() => {
                 add(
-                    &restore.restore,
+                    restore.restore.as_str(),
                     format!("{} {message}", status.word()),
                     "open",
                 );
@@ -247,11 +255,11 @@ fn eyes(report: &RunReport) -> Vec<Eye> {
             _ => {}
         }
         if let Some(doubled) = restore.doubled() {
-            add(&restore.restore, doubled, "bad");
+            add(restore.restore.as_str(), doubled, "bad");
         }
         for (arn, why) in restore.left() {
             add(
-                &restore.restore,
+                restore.restore.as_str(),
                 format!("not deleted: {arn}: {why}"),
                 "bad",
             );
@@ -358,7 +366,7 @@ fn restore(report: &RunReport, restore: &RestoreReport, is_small: bool) -> Resto
         _ => "open",
     };
     RestoreRow {
-        name: restore.restore.clone(),
+        name: restore.restore.to_string(),
         resource_type: restore.resource_type.clone(),
         status: restore.status.word(),
         tone,

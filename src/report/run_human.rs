@@ -167,8 +167,8 @@ fn meanings(report: &RunReport, text: &mut String) {
             continue;
         };
         match found.iter_mut().find(|(of, _)| *of == means) {
-            Some((_, names)) => names.push(&restore.restore),
-            None => found.push((means, vec![&restore.restore])),
+            Some((_, names)) => names.push(restore.restore.as_str()),
+            None => found.push((means, vec![restore.restore.as_str()])),
         }
     }
     for (means, names) in found.iter().take(ROWS) {
@@ -313,7 +313,10 @@ fn row(restore: &RestoreReport) -> Vec<String> {
             .as_ref()
             .map_or_else(String::new, |job| format!("job {job}")),
     };
-    let mut cells = vec![restore.status.word().to_owned(), restore.restore.clone()];
+    let mut cells = vec![
+        restore.status.word().to_owned(),
+        restore.restore.to_string(),
+    ];
     // The target is set only if the plan has several.
     if let Some(target) = &restore.target {
         cells.push(format!("{} {}", target.account, target.region));

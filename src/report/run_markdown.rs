@@ -62,7 +62,7 @@ pub fn run_markdown(report: &RunReport) -> String {
             } else {
                 ""
             };
-            let of = escaped(&restore.restore);
+            let of = escaped(restore.restore.as_str());
             let by = escaped(&made.by());
             let _ = writeln!(text, "- {}, by {by} of {of}{gone}", code(&made.arn));
         }
@@ -72,7 +72,7 @@ pub fn run_markdown(report: &RunReport) -> String {
         let doubled = restore.doubled()?;
         Some(format!(
             "- {}: {}\n",
-            escaped(&restore.restore),
+            escaped(restore.restore.as_str()),
             escaped(&doubled)
         ))
     });
@@ -89,7 +89,12 @@ pub fn run_markdown(report: &RunReport) -> String {
         text.push_str("\n### Existing resources that the run wrote into\n\n");
         for restore in into.iter().take(ROWS) {
             let arn = restore.created_resource_arn.as_deref().unwrap_or_default();
-            let _ = writeln!(text, "- {}, by {}", code(arn), escaped(&restore.restore));
+            let _ = writeln!(
+                text,
+                "- {}, by {}",
+                code(arn),
+                escaped(restore.restore.as_str())
+            );
         }
         more(into.len(), &mut text);
     }
@@ -200,7 +205,7 @@ fn restores(report: &RunReport, text: &mut String) {
         let _ = writeln!(
             text,
             "| {}{place} | {status} | {took}{longer} | {what} |",
-            escaped(&restore.restore)
+            escaped(restore.restore.as_str())
         );
     }
     more(shown.len(), text);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::run::RestoreReport;
 use crate::backup::{Endpoint, Job};
 use crate::diagnostic::LocalTime;
-use crate::ids::{JobId, RunId};
+use crate::ids::{JobId, RestoreName, RunId};
 use crate::render::{REDACTED, Target};
 use crate::state::{CheckStage, Deletion, History, RestoreStage};
 
@@ -32,7 +32,7 @@ pub struct StatusRow {
     /// Process that works on it now.
     pub held_by: Option<String>,
     /// By name.
-    pub restores: BTreeMap<String, RestoreStatus>,
+    pub restores: BTreeMap<RestoreName, RestoreStatus>,
 }
 
 /// Status of a restore.
@@ -125,7 +125,7 @@ impl StatusRow {
     }
 
     /// Leaves out what could tell a secret that can be guessed.
-    pub fn conceal(&mut self, restores: &HashSet<String>) {
+    pub fn conceal(&mut self, restores: &HashSet<RestoreName>) {
         for (name, restore) in &mut self.restores {
             if restores.contains(name) {
                 REDACTED.clone_into(&mut restore.token);
@@ -146,7 +146,7 @@ impl StatusRow {
     }
 
     /// Returns the ARN of what a restore has made, as far as it is known now.
-    pub(super) fn made(&self, restore: &str) -> Option<&str> {
+    pub(super) fn made(&self, restore: &RestoreName) -> Option<&str> {
         self.restores.get(restore)?.created_resource_arn.as_deref()
     }
 
@@ -177,7 +177,7 @@ impl StatusRow {
     }
 
     /// Takes in what AWS says of a restore's job now. The next run records it; this is for display.
-    pub fn see(&mut self, restore: &str, job: Job) {
+    pub fn see(&mut self, restore: &RestoreName, job: Job) {
         if let Some(restore) = self.restores.get_mut(restore) {
             restore.status = job.status.to_string();
             restore.created_resource_arn = job.created_resource_arn;

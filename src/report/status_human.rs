@@ -10,6 +10,7 @@ use super::run::{CheckStatus, RestoreReport, RunReport, RunStatus, Verdict};
 use super::status::StatusRow;
 use crate::backup::Endpoint;
 use crate::diagnostic::{LocalTime, duration, visible};
+use crate::ids::RestoreName;
 
 /// One run, with all that its journal says.
 #[derive(Debug)]
@@ -160,7 +161,7 @@ fn line(
         (_, _, Some(message)) => message.to_owned(),
         _ => String::new(),
     };
-    vec![status, of.restore.clone(), started, took, what]
+    vec![status, of.restore.to_string(), started, took, what]
 }
 
 /// Tells why a restore has not started.
@@ -168,7 +169,7 @@ fn waits_for(of: &RestoreReport, all: &BTreeMap<&str, &str>) -> String {
     let open: Vec<&str> = of
         .needs
         .iter()
-        .map(String::as_str)
+        .map(RestoreName::as_str)
         .filter(|needed| all.get(needed) != Some(&"COMPLETED"))
         .collect();
     match open.as_slice() {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::run::{CheckReport, CheckStatus, RestoreReport, RunReport, RunStatus};
 use super::run_html::{between, time};
 use crate::diagnostic::duration;
+use crate::ids::RestoreName;
 
 /// Rows from which the timeline is drawn closer, and in the order of their beginning.
 pub(super) const DENSE: usize = 40;
@@ -98,8 +99,11 @@ impl Timeline {
     }
 
     pub(super) fn rows(&self, report: &RunReport) -> Vec<TimelineRow> {
-        let critical: std::collections::BTreeSet<&str> =
-            report.critical_path.iter().map(String::as_str).collect();
+        let critical: std::collections::BTreeSet<&str> = report
+            .critical_path
+            .iter()
+            .map(RestoreName::as_str)
+            .collect();
         let of_restore = |restore: &RestoreReport| {
             let mut bars = Vec::new();
             if let Some(from) = restore.started_at {
@@ -115,7 +119,7 @@ impl Timeline {
             }
             bars.extend(restore.checks.iter().filter_map(|check| self.check(check)));
             TimelineRow {
-                name: restore.restore.clone(),
+                name: restore.restore.to_string(),
                 critical: critical.contains(restore.restore.as_str()),
                 took: between(restore.started_at, restore.over_at()),
                 bars,

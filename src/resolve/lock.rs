@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::backup::{ApiError, Sources};
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
-use crate::ids::AccountId;
 use crate::ids::TargetIndex;
+use crate::ids::{AccountId, RestoreName};
 use crate::plan::Plan;
 use crate::render::{Fact, Known, Lock, Locked, Resolved, Selector, written};
 
@@ -27,14 +27,14 @@ pub fn take(
     only: &[String],
     known: &mut Known,
     all: &mut Findings,
-) -> Vec<String> {
+) -> Vec<RestoreName> {
     let mut findings = Findings::default();
     let only: BTreeSet<&str> = only.iter().map(String::as_str).collect();
     let mut used = BTreeSet::new();
     let mut taken = Vec::new();
     let mut missing = Vec::new();
     for step in &plan.steps {
-        let name = &*step.name;
+        let name = &step.name;
         let locked = lock.restores.get(name);
         let Some(selector) = step.draft.selector.as_deref() else {
             // Resolved by the run already, or waiting for an input; or no selector at all, and then not used.
@@ -46,14 +46,14 @@ pub fn take(
             continue;
         };
         used.insert(name);
-        if !only.is_empty() && !only.contains(name) {
+        if !only.is_empty() && !only.contains(name.as_str()) {
             continue;
         }
         match locked {
             Some(locked) if locked.resolved.selector == *selector => {
                 let resolved = Arc::clone(&locked.resolved);
-                known.resolved.insert(name.to_owned(), resolved);
-                taken.push(name.to_owned());
+                known.resolved.insert(name.clone(), resolved);
+                taken.push(name.clone());
             }
             Some(locked) => findings.push(about(
                 lock,
@@ -64,7 +64,7 @@ pub fn take(
                     "the lock was made for another selector: {}",
                     difference(selector, &locked.resolved.selector)
                 ),
-                format!("run {}, or undo the change", lock.update(&[name])),
+                format!("run {}, or undo the change", lock.update(&[name.as_str()])),
             )),
             None => missing.push(name),
         }
@@ -87,7 +87,7 @@ pub fn take(
         ));
     }
     for (name, locked) in &lock.restores {
-        if !used.contains(name.as_str()) {
+        if !used.contains(name) {
             findings.push(about(
                 lock,
                 locked.span,
@@ -106,15 +106,15 @@ pub fn take(
 /// One command for all restores that have to be looked up again, where each finding would have its own.
 fn together(lock: &Lock, findings: &mut Findings) {
     let own = |finding: &Finding| {
-        let command = lock.update(&[finding.restore.as_deref()?]);
+        let command = lock.update(&[finding.restore.as_ref().map(RestoreName::as_str)?]);
         finding.help.contains(&command).then_some(command)
     };
-    let names: BTreeSet<String> = findings
+    let names: BTreeSet<RestoreName> = findings
         .iter()
         .filter(|finding| own(finding).is_some())
         .filter_map(|finding| finding.restore.clone())
         .collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names: Vec<&str> = names.iter().map(RestoreName::as_str).collect();
     let all = lock.update(&names);
     for finding in findings.iter_mut() {
         if let Some(command) = own(finding) {
@@ -126,7 +126,7 @@ fn together(lock: &Lock, findings: &mut Findings) {
 /// A lock that was renewed while a run was under way.
 fn other_than_the_run(
     lock: &Lock,
-    name: &str,
+    name: &RestoreName,
     locked: Option<&Locked>,
     resolved: Option<&Arc<Resolved>>,
 ) -> Option<Finding> {
@@ -187,7 +187,7 @@ fn difference(plan: &Selector, lock: &Selector) -> String {
 
 /// An entry that is in use.
 pub struct LockedRestore<'l> {
-    name: String,
+    name: RestoreName,
     locked: &'l Locked,
     /// AWS's name of the type that is restored.
     resource_type: String,
@@ -197,15 +197,15 @@ pub struct LockedRestore<'l> {
 
 /// The entries of these names.
 #[must_use]
-pub fn entries<'l>(lock: &'l Lock, plan: &Plan, names: &[String]) -> Vec<LockedRestore<'l>> {
-    let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+pub fn entries<'l>(lock: &'l Lock, plan: &Plan, names: &[RestoreName]) -> Vec<LockedRestore<'l>> {
+    let names: BTreeSet<&RestoreName> = names.iter().collect();
     plan.steps
         .iter()
-        .filter(|step| names.contains(&*step.name))
+        .filter(|step| names.contains(&step.name))
         .filter_map(|step| {
             Some(LockedRestore {
-                name: step.name.to_string(),
-                locked: lock.restores.get(&*step.name)?,
+                name: step.name.clone(),
+                locked: lock.restores.get(&step.name)?,
                 resource_type: step.draft.request.resource_type.clone(),
                 target: step.target,
             })
@@ -231,7 +231,7 @@ fn expiring(lock: &Lock, entries: &[LockedRestore<'_>], now: Timestamp) -> Findi
 
 fn expires_soon(
     lock: &Lock,
-    name: &str,
+    name: &RestoreName,
     locked: &Locked,
     expires_at: Timestamp,
     now: Timestamp,
@@ -255,7 +255,7 @@ fn expires_soon(
         format!("the locked recovery point {when}"),
         format!(
             "run {}, or keep the recovery point longer",
-            lock.update(&[name])
+            lock.update(&[name.as_str()])
         ),
     ))
 }
@@ -287,7 +287,7 @@ fn too_old(lock: &Lock, entry: &LockedRestore<'_>, now: Timestamp) -> Option<Fin
                 words(age),
                 written(most)
             ),
-            format!("run {}", lock.update(&[&entry.name])),
+            format!("run {}", lock.update(&[entry.name.as_str()])),
         )
     })
 }
@@ -310,7 +310,7 @@ pub fn unchecked(lock: &Lock, err: &ApiError) -> Finding {
 pub async fn check<R: Sources>(
     lock: &Lock,
     plan: &Plan,
-    taken: &[String],
+    taken: &[RestoreName],
     readers: Option<&[R]>,
     now: Timestamp,
 ) -> Findings {
@@ -337,7 +337,7 @@ fn about(
     lock: &Lock,
     span: Span,
     rule: &'static Rule,
-    restore: &str,
+    restore: &RestoreName,
     message: String,
     help: String,
 ) -> Finding {
@@ -374,7 +374,12 @@ restores:
         let lock = lock();
         let locked = &lock.restores["files"];
         let said = |resolved: &Arc<Resolved>| {
-            other_than_the_run(&lock, "files", Some(locked), Some(resolved))
+            other_than_the_run(
+                &lock,
+                &RestoreName::new("files"),
+                Some(locked),
+                Some(resolved),
+            )
         };
         assert!(said(&locked.resolved).is_none());
         let mut other = Resolved::clone(&locked.resolved);

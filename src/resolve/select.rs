@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::backup::{PointStatus, RecoveryPoint, denied_action};
 use crate::diagnostic::{Rule, Span, rule, suggest};
-use crate::ids::RunId;
+use crate::ids::{RestoreName, RunId};
 use crate::parse::{Point, Restore};
 use crate::render::{Pick, Selector};
 
@@ -24,7 +24,7 @@ pub struct Selection<'a> {
     /// The run, for `pick: random`.
     pub run: &'a RunId,
     /// The restore, for `pick: random`.
-    pub restore: &'a str,
+    pub restore: &'a RestoreName,
 }
 
 /// Reason that no recovery point was selected.
@@ -321,7 +321,7 @@ fn same_type(a: &str, b: &str) -> bool {
 /// the choice where it had won, and nowhere else.
 fn lot(asked: &Selection<'_>, arn: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in [asked.run.as_str(), asked.restore, arn] {
+    for part in [asked.run.as_str(), asked.restore.as_str(), arn] {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }

@@ -49,7 +49,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::diff::{BaseRestore, RestoreKeys};
-use crate::ids::RunId;
+use crate::ids::{RestoreName, RunId};
 use crate::parse::document;
 use crate::plan::Planner;
 use crate::render::{Created, Renderer};
@@ -102,7 +102,7 @@ pub fn entries(
                 asked.insert((target, arn, draft.vault.as_deref().cloned()));
             }
             BaseRestore {
-                name: instance.name.to_string(),
+                name: instance.name.clone(),
                 subject: draft
                     .map(|draft| RestoreKeys::of_draft(&draft, &planner.targets()[target])),
                 digest: None,
@@ -115,7 +115,7 @@ pub fn entries(
 /// Collects what templates may use of what has happened.
 #[must_use]
 pub fn known(observed: &RunState) -> Known {
-    let created: BTreeMap<String, Created> = observed
+    let created: BTreeMap<RestoreName, Created> = observed
         .restores
         .iter()
         .filter_map(|(name, past)| match &past.stage {
@@ -141,7 +141,7 @@ pub fn known(observed: &RunState) -> Known {
 
 /// Returns the name of a restore and how long it took, if an event says so.
 #[must_use]
-pub fn took(recorded: &Recorded) -> Option<(String, SignedDuration)> {
+pub fn took(recorded: &Recorded) -> Option<(RestoreName, SignedDuration)> {
     match &recorded.event {
         Event::Completed {
             restore,
@@ -154,9 +154,9 @@ pub fn took(recorded: &Recorded) -> Option<(String, SignedDuration)> {
 }
 
 /// Takes over how long restores took in an earlier run: a better estimate than one from type and size.
-pub fn learn(plan: &mut Plan, took: &BTreeMap<String, SignedDuration>) {
+pub fn learn(plan: &mut Plan, took: &BTreeMap<RestoreName, SignedDuration>) {
     for step in &mut plan.steps {
-        if let Some(took) = took.get(&*step.name) {
+        if let Some(took) = took.get(&step.name) {
             Arc::make_mut(&mut step.draft).expected = *took;
         }
     }

@@ -155,7 +155,7 @@ pub fn unresolved<'p>(plan: &'p Plan, only: &[String]) -> Vec<(&'p Step, &'p Sel
     let only: BTreeSet<&str> = only.iter().map(String::as_str).collect();
     plan.steps
         .iter()
-        .filter(|step| only.is_empty() || only.contains(&*step.name))
+        .filter(|step| only.is_empty() || only.contains(step.name.as_str()))
         .filter_map(|step| Some((step, step.draft.selector.as_deref()?)))
         .collect()
 }
@@ -232,7 +232,7 @@ pub async fn resolve<R: Sources>(
                     locked_at: None,
                     lock: None,
                 });
-                known.resolved.insert(step.name.to_string(), resolved);
+                known.resolved.insert(step.name.clone(), resolved);
                 said.extend(copies_unseen(planner, step, selector));
             }
             Err(unselected) => {

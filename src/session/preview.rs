@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Opened;
 use crate::backup::{Clock as _, Endpoint, SystemClock};
 use crate::diff::{Action, Diff, Wanted, diff};
-use crate::ids::TargetIndex;
+use crate::ids::{RestoreName, TargetIndex};
 use crate::plan::Plan;
 use crate::render::{Known, Resolved};
 use crate::state::{Append, Event, History, Origin, Outline};
@@ -69,7 +69,7 @@ pub enum NotOpened {
     #[error("another runner has resolved `{restore}` to another recovery point")]
     ResolvedElsewhere {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
     },
 }
 
@@ -163,17 +163,17 @@ impl Preview {
     /// keeps to it.
     fn resolved(
         &mut self,
-        settled: &BTreeMap<String, Arc<Resolved>>,
+        settled: &BTreeMap<RestoreName, Arc<Resolved>>,
         start: Timestamp,
     ) -> Result<Vec<Event>, NotOpened> {
         let mut events = Vec::new();
         let changes = self.diff.changes.iter();
         let starts = changes.filter(|change| change.action == Action::Start);
         for step in starts.map(|change| &self.plan.steps[change.step]) {
-            let Some(point) = settled.get(&*step.name) else {
+            let Some(point) = settled.get(&step.name) else {
                 continue;
             };
-            let name = step.name.to_string();
+            let name = step.name.clone();
             match self.known.resolved.get(&name) {
                 // Another runner that began this run may have it from a lock, and this one not.
                 Some(recorded)

@@ -38,7 +38,7 @@ pub fn rehearsed(planner: &Planner) -> Vec<String> {
                     .any(|out| *out == *need || base(out) == *need)
             });
             if !is_known(instance.restore) || lost.next().is_some() {
-                left_out.insert(&instance.name);
+                left_out.insert(instance.name.as_str());
             }
         }
         if left_out.len() == before {
@@ -48,7 +48,9 @@ pub fn rehearsed(planner: &Planner) -> Vec<String> {
     if left_out.is_empty() {
         return Vec::new();
     }
-    let kept = instances.iter().filter(|it| !left_out.contains(&*it.name));
+    let kept = instances
+        .iter()
+        .filter(|it| !left_out.contains(it.name.as_str()));
     kept.map(|it| it.name.to_string()).collect()
 }
 
@@ -60,7 +62,7 @@ pub fn not_rehearsed(planner: &Planner, only: &[String]) -> Findings {
     let only: BTreeSet<&str> = only.iter().map(String::as_str).collect();
     let mut seen = BTreeSet::new();
     let instances = planner.instances().all().iter();
-    let acted_on = instances.filter(|it| only.is_empty() || only.contains(&*it.name));
+    let acted_on = instances.filter(|it| only.is_empty() || only.contains(it.name.as_str()));
     acted_on
         .filter_map(|it| {
             let restore = &document.restores[it.restore];

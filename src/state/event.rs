@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Awaited;
 use super::outline::Outline;
 use crate::backup::{Endpoint, Job};
-use crate::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest, RunId};
+use crate::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest, RestoreName, RunId};
 use crate::plan::Request;
 use crate::render::{Resolved, Target};
 use crate::state::Begun;
@@ -95,7 +95,7 @@ pub enum Event {
     /// A selector means this recovery point, in this run for good; on disk before its request is meant to leave.
     Resolved {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// Start of the run, by which ages were measured.
         measured_from: Timestamp,
         /// Selector, and the recovery point that it means.
@@ -104,7 +104,7 @@ pub enum Event {
     /// A request is about to be sent, or a job to be adopted for it; on disk before it leaves.
     Intended {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// From 1.
         attempt: u32,
         /// The token that will be sent.
@@ -124,7 +124,7 @@ pub enum Event {
     /// AWS has answered with a job.
     Accepted {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// The job.
         job_id: JobId,
         /// AWS's name of that answer; earlier versions do not say.
@@ -134,7 +134,7 @@ pub enum Event {
     /// A job that exists already is this restore's.
     Adopted {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// The job.
         job_id: JobId,
         /// Reason that it was recognised.
@@ -152,14 +152,14 @@ pub enum Event {
     /// Nothing was started, and the same request may be sent again: AWS refused the caller, or the run stopped first.
     Withdrawn {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// AWS's answer.
         message: String,
     },
     /// AWS refused the request.
     Refused {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// AWS's name of the error.
         code: Option<String>,
         /// AWS's name of that answer; earlier versions do not say.
@@ -171,7 +171,7 @@ pub enum Event {
     /// The request, complete at last, is one that redrill does not send.
     Rejected {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// The attempt that it would have been.
         attempt: u32,
         /// The finding.
@@ -181,7 +181,7 @@ pub enum Event {
     #[serde(rename = "seen")]
     StatusChanged {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// AWS's status.
         status: String,
     },
@@ -189,7 +189,7 @@ pub enum Event {
     /// end is, or by whoever asks for them later.
     Nested {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// The job that they are nested in.
         job_id: JobId,
         /// All of them.
@@ -198,7 +198,7 @@ pub enum Event {
     /// The job has completed.
     Completed {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// ARN of what it made.
         created_resource_arn: Option<String>,
         /// By AWS's clock.
@@ -223,7 +223,7 @@ pub enum Event {
     /// AWS has a second job of a restore that has one.
     SecondJob {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// The second job.
         job_id: JobId,
         /// The job that is the restore's.
@@ -234,7 +234,7 @@ pub enum Event {
     /// The job has ended otherwise.
     Failed {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// AWS's status.
         status: String,
         /// AWS's words.
@@ -253,12 +253,12 @@ pub enum Event {
     /// The job goes on for longer than the plan's `timeout`: it is not followed any more in this run of redrill.
     Overdue {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
     },
     /// Not started in this run of redrill.
     Skipped {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// Reason that it is not started.
         because: String,
     },
@@ -266,7 +266,7 @@ pub enum Event {
     CheckStarted {
         /// The restore; none for a command of the plan as a whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        restore: Option<String>,
+        restore: Option<RestoreName>,
         /// Its name.
         check: String,
         /// True for a step of the cutover.
@@ -291,7 +291,7 @@ pub enum Event {
     CheckEnded {
         /// The restore; none for a command of the plan as a whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        restore: Option<String>,
+        restore: Option<RestoreName>,
         /// Its name.
         check: String,
         /// True for a step of the cutover.
@@ -312,21 +312,21 @@ pub enum Event {
     /// AWS Backup was told what the checks of a restore have come to.
     Published {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// AWS's word for it.
         status: String,
     },
     /// AWS Backup did not take it.
     NotPublished {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// AWS's words.
         message: String,
     },
     /// A restored resource is about to be deleted; on disk before the request leaves.
     Deleting {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// ARN of the resource.
         arn: String,
         /// The client token of the request.
@@ -335,7 +335,7 @@ pub enum Event {
     /// A restored resource is gone: it was read back, and was not there.
     Deleted {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// ARN of the resource.
         arn: String,
     },
@@ -343,7 +343,7 @@ pub enum Event {
     #[serde(rename = "left")]
     DeletionFailed {
         /// The restore.
-        restore: String,
+        restore: RestoreName,
         /// ARN of the resource.
         arn: String,
         /// Why.
@@ -441,7 +441,7 @@ impl Event {
 
     /// The restore in whose life it is a step; a selector that was resolved is not one yet.
     #[must_use]
-    pub fn restore(&self) -> Option<&str> {
+    pub fn restore(&self) -> Option<&RestoreName> {
         match self {
             Self::Intended { restore, .. }
             | Self::Accepted { restore, .. }
@@ -462,7 +462,7 @@ impl Event {
             | Self::Deleted { restore, .. }
             | Self::DeletionFailed { restore, .. } => Some(restore),
             Self::CheckStarted { restore, .. } | Self::CheckEnded { restore, .. } => {
-                restore.as_deref()
+                restore.as_ref()
             }
             Self::RunOpened { .. }
             | Self::Planned { .. }

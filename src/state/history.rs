@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::transition::{self, Illegal};
 use super::{Deletion, Event, Outline, Recorded, RestoreStage, RunState};
 use crate::backup::Endpoint;
-use crate::ids::{JobId, RunId};
+use crate::ids::{JobId, RestoreName, RunId};
 use crate::plan::hex;
 
 /// The events of a run so far. They are folded in one by one and not kept: a large run has hundreds of thousands.
@@ -30,7 +30,7 @@ pub struct History {
     /// there.
     pub witness: Option<Witness>,
     /// The recovery points of requests without a job, where one may be a witness.
-    points: HashMap<String, String>,
+    points: HashMap<RestoreName, String>,
 }
 
 /// A job that tells one endpoint from another.

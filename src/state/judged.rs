@@ -61,7 +61,7 @@ pub fn due_after(plan: &Plan, observed: &RunState, retry_failed: bool, cutover: 
     if !plan
         .steps
         .iter()
-        .all(|step| is_good(&step.name, &step.checks))
+        .all(|step| is_good(step.name.as_str(), &step.checks))
     {
         return false;
     }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{IdempotencyToken, JobId, RequestDigest};
+use crate::ids::{IdempotencyToken, JobId, RequestDigest, RestoreName};
 use crate::render::Resolved;
 
 /// Every restore that a run has touched.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunState {
     /// By the restore's name.
-    pub restores: BTreeMap<String, RestoreState>,
+    pub restores: BTreeMap<RestoreName, RestoreState>,
     /// Recovery points that selectors were resolved to, by the restore's name.
-    pub resolved: BTreeMap<String, Arc<Resolved>>,
+    pub resolved: BTreeMap<RestoreName, Arc<Resolved>>,
     /// The checks of the plan as a whole, by name.
     pub checks: BTreeMap<String, CheckProgress>,
     /// The steps of the cutover, by name.
@@ -25,7 +25,7 @@ pub struct RunState {
 }
 
 /// A check or a step of the cutover: of a restore or of the plan, whether it is a step, and its name.
-pub type Begins = (Option<String>, bool, String);
+pub type Begins = (Option<RestoreName>, bool, String);
 
 /// The start of a command, by which a later runner finds what is left of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

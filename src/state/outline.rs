@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use crate::ids::RestoreName;
 use crate::parse::{Check, ConcurrencyLimits, Objectives, OnFailure};
 use crate::plan::{Plan, Step};
 use crate::render::{Secrets, Target};
@@ -99,13 +100,13 @@ pub struct Origin {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutlinedRestore {
     /// Its name.
-    pub name: String,
+    pub name: RestoreName,
     /// AWS's name of the resource type.
     #[serde(rename = "type")]
     pub resource_type: String,
     /// The restores that it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub needs: Vec<String>,
+    pub needs: Vec<RestoreName>,
     /// The index of its target.
     #[serde(default, skip_serializing_if = "is_first")]
     pub target: usize,
@@ -195,12 +196,12 @@ impl Outline {
         protect: impl Iterator<Item = &'a str>,
     ) -> Self {
         let restore = |step: &Step| OutlinedRestore {
-            name: step.name.to_string(),
+            name: step.name.clone(),
             resource_type: step.draft.request.resource_type.clone(),
             needs: step
                 .needs
                 .iter()
-                .map(|need| plan.steps[*need].name.to_string())
+                .map(|need| plan.steps[*need].name.clone())
                 .collect(),
             target: step.target.get(),
             objectives: step.objectives.into(),

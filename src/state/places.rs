@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Event, Recorded};
-use crate::ids::{Indexed, PlaceIndex, TargetIndex};
+use crate::ids::{Indexed, PlaceIndex, RestoreName, TargetIndex};
 use crate::render::Target;
 
 /// The targets of a run, and which of them each restore was planned for last.
@@ -13,7 +13,7 @@ pub struct Places {
     pub targets: Indexed<PlaceIndex, Target>,
     /// Targets of the plan as it was taken up last, by their places among all.
     current: Indexed<TargetIndex, PlaceIndex>,
-    by_restore: HashMap<String, PlaceIndex>,
+    by_restore: HashMap<RestoreName, PlaceIndex>,
 }
 
 impl Places {
@@ -58,7 +58,7 @@ impl Places {
 
     /// A restore's target; the first where nothing was said of it.
     #[must_use]
-    pub fn place(&self, restore: &str) -> PlaceIndex {
+    pub fn place(&self, restore: &RestoreName) -> PlaceIndex {
         self.by_restore
             .get(restore)
             .copied()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::deletion::{next_deletion, of_others, remember};
 use super::event::NOT_RUN;
 use super::{CheckVerdict, Event, Recorded};
-use crate::ids::JobId;
+use crate::ids::{JobId, RestoreName};
 use crate::plan::{MARK, mark};
 use crate::render::Resolved;
 use crate::state::{
@@ -16,7 +16,7 @@ use crate::state::{
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{restore}` is {was}, and the event says {event}")]
 pub struct Illegal {
-    restore: String,
+    restore: RestoreName,
     was: String,
     event: String,
 }
@@ -50,7 +50,7 @@ pub fn apply(observed: &mut RunState, recorded: &Recorded) -> Result<(), Illegal
     };
     let (name, past) = match observed.restores.remove_entry(restore) {
         Some((name, past)) => (name, Some(past)),
-        None => (restore.to_owned(), None),
+        None => (restore.clone(), None),
     };
     observed.restores.insert(name, next(past, recorded)?);
     begin(observed, &recorded.event);
@@ -59,7 +59,7 @@ pub fn apply(observed: &mut RunState, recorded: &Recorded) -> Result<(), Illegal
 
 /// Keeps how a check that begins is found again, until it has ended.
 fn begin(observed: &mut RunState, event: &Event) {
-    let key = |restore: &Option<String>, cutover: &bool, check: &str| -> Begins {
+    let key = |restore: &Option<RestoreName>, cutover: &bool, check: &str| -> Begins {
         (restore.clone(), *cutover, check.to_owned())
     };
     match event {
@@ -96,7 +96,7 @@ fn begin(observed: &mut RunState, event: &Event) {
 fn resolve(
     observed: &mut RunState,
     recorded: &Recorded,
-    restore: &str,
+    restore: &RestoreName,
     point: &Resolved,
 ) -> Result<(), Illegal> {
     let past = observed.restores.get(restore);
@@ -129,7 +129,7 @@ fn of_the_whole(observed: &mut RunState, event: &Event) -> Result<(), Illegal> {
     };
     let was = checks.get(check);
     let is = next_check(was, event).ok_or_else(|| Illegal {
-        restore: check.clone(),
+        restore: RestoreName::new(check.as_str()),
         was: format!("{was:?}"),
         event: format!("{event:?}"),
     })?;
@@ -246,7 +246,7 @@ pub fn next(past: Option<RestoreState>, recorded: &Recorded) -> Result<RestoreSt
 
 fn illegal(past: Option<&RestoreState>, event: &Event) -> Illegal {
     Illegal {
-        restore: event.restore().unwrap_or_default().to_owned(),
+        restore: event.restore().cloned().unwrap_or_default(),
         was: past.map_or_else(|| "untouched".to_owned(), |p| format!("{:?}", p.stage)),
         event: format!("{event:?}"),
     }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::tally::Counts;
 use super::{InitialState, Stage};
 use crate::diagnostic::{LocalTime, duration, visible};
-use crate::ids::{Indexed, StepIndex};
+use crate::ids::{Indexed, RestoreName, StepIndex};
 use crate::state::{CheckVerdict, Event, Recorded};
 
 /// Rows for what has failed: the last.
@@ -34,7 +34,7 @@ pub(super) struct Size {
 /// A restore, as far as the rows need it.
 #[derive(Debug)]
 struct BoardRestore {
-    name: Arc<str>,
+    name: RestoreName,
     needs: Arc<[StepIndex]>,
     /// Checks that have not ended.
     checks: usize,
@@ -48,7 +48,7 @@ struct BoardRestore {
 #[derive(Debug)]
 pub(super) struct Board {
     restores: Indexed<StepIndex, BoardRestore>,
-    index: HashMap<Arc<str>, StepIndex>,
+    index: HashMap<RestoreName, StepIndex>,
     /// Needed restores before those that need them.
     order: Vec<StepIndex>,
     /// Number of restores of each lane that run at once.
@@ -83,7 +83,7 @@ impl Board {
             _ => None,
         });
         Self {
-            index: named.map(|(at, of)| (Arc::clone(&of.name), at)).collect(),
+            index: named.map(|(at, of)| (of.name.clone(), at)).collect(),
             running: started.collect(),
             restores,
             order: initial.order,
@@ -132,7 +132,10 @@ impl Board {
                 self.fail(words);
             }
             Event::CheckStarted { restore, check, .. } => {
-                let key = (self.at(restore.as_deref()), check.clone());
+                let key = (
+                    self.at(restore.as_ref().map(RestoreName::as_str)),
+                    check.clone(),
+                );
                 self.checks.insert(key, at);
             }
             Event::CheckEnded {
@@ -141,7 +144,7 @@ impl Board {
                 verdict,
                 ..
             } => {
-                let of = self.at(restore.as_deref());
+                let of = self.at(restore.as_ref().map(RestoreName::as_str));
                 self.checks.remove(&(of, check.clone()));
                 self.judge(of, *verdict, words);
             }
@@ -182,13 +185,13 @@ impl Board {
         self.index.get(restore?).copied()
     }
 
-    fn of(&mut self, restore: &str) -> Option<&mut BoardRestore> {
-        let at = self.at(Some(restore))?;
+    fn of(&mut self, restore: &RestoreName) -> Option<&mut BoardRestore> {
+        let at = self.at(Some(restore.as_str()))?;
         self.restores.get_mut(at)
     }
 
-    fn set(&mut self, restore: &str, stage: Stage) {
-        let Some(at) = self.at(Some(restore)) else {
+    fn set(&mut self, restore: &RestoreName, stage: Stage) {
+        let Some(at) = self.at(Some(restore.as_str())) else {
             return;
         };
         if let Stage::Running(since) = self.restores[at].stage {
@@ -302,13 +305,13 @@ impl Board {
                 duration(of.expected.as_secs())
             );
             (
-                visible(&of.name).into_owned(),
+                visible(of.name.as_str()).into_owned(),
                 visible(status).into_owned(),
                 left,
             )
         });
         let checks = self.checks.iter().map(|((of, check), began)| {
-            let whose = of.map_or("the run", |at| &self.restores[at].name);
+            let whose = of.map_or("the run", |at| self.restores[at].name.as_str());
             let check = format!("check {check}");
             (
                 visible(whose).into_owned(),
@@ -356,10 +359,12 @@ impl Board {
         }
         let mut by_need: Vec<(StepIndex, usize)> = by_need.into_iter().collect();
         by_need.sort_by_key(|(need, count)| (std::cmp::Reverse(*count), *need));
-        let named = by_need
-            .iter()
-            .take(2)
-            .map(|(need, count)| format!("{count} for {}", visible(&self.restores[*need].name)));
+        let named = by_need.iter().take(2).map(|(need, count)| {
+            format!(
+                "{count} for {}",
+                visible(self.restores[*need].name.as_str())
+            )
+        });
         let mut parts: Vec<String> = named.collect();
         let more: usize = by_need.iter().skip(2).map(|(_, count)| count).sum();
         if more > 0 {
@@ -409,7 +414,7 @@ mod tests {
     /// Thirty restores of twenty minutes each; every fifth needs the first, which has a check.
     fn thirty() -> InitialState {
         let restore = |at: usize| InitialRestore {
-            name: format!("table-{at:02}").into(),
+            name: RestoreName::new(format!("table-{at:02}")),
             needs: if at > 0 && at.is_multiple_of(5) {
                 [StepIndex::FIRST].into()
             } else {
@@ -460,7 +465,7 @@ mod tests {
 
     fn accepted(at: usize) -> Event {
         Event::Accepted {
-            restore: format!("table-{at:02}"),
+            restore: RestoreName::new(format!("table-{at:02}")),
             job_id: JobId::new(format!("job-{at}")),
             request_id: None,
         }
@@ -468,7 +473,7 @@ mod tests {
 
     fn completed(at: usize) -> Event {
         Event::Completed {
-            restore: format!("table-{at:02}"),
+            restore: RestoreName::new(format!("table-{at:02}")),
             created_resource_arn: None,
             started_at: None,
             ended_at: None,
@@ -484,7 +489,7 @@ mod tests {
         let starts = (0..30).filter(|at| *at == 0 || at % 5 != 0);
         let mut events: Vec<(i64, Event)> = starts.map(|at| (0, accepted(at))).collect();
         let check = Event::CheckStarted {
-            restore: Some("table-00".to_owned()),
+            restore: Some(RestoreName::new("table-00")),
             check: "smoke".to_owned(),
             cutover: false,
             nth: 1,
@@ -494,7 +499,7 @@ mod tests {
             earlier: None,
         };
         let failed = Event::Failed {
-            restore: "table-01".to_owned(),
+            restore: RestoreName::new("table-01"),
             status: "FAILED".to_owned(),
             message: "A resource with the name of this table exists already in the account"
                 .to_owned(),
@@ -641,7 +646,7 @@ mod tests {
         initial.restores = initial.restores.into_iter().take(1).collect();
         initial.order.truncate(1);
         let restore = &mut initial.restores[StepIndex::FIRST];
-        restore.name = "größter-Tisch-".repeat(20).into();
+        restore.name = RestoreName::new("größter-Tisch-".repeat(20));
         restore.stage = Stage::Running(BEGAN);
         let shown = seen(
             initial,

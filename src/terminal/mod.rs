@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::backup::{console_job, console_resource};
 use crate::diagnostic::{LocalTime, visible};
 use crate::execute::Observer;
-use crate::ids::{Indexed, RegionName, StepIndex};
+use crate::ids::{Indexed, RegionName, RestoreName, StepIndex};
 use crate::state::{Event, Recorded};
 use board::Board;
 use display::Display;
@@ -94,7 +94,7 @@ pub struct InitialState {
 #[derive(Clone, Debug)]
 pub struct InitialRestore {
     /// Its name.
-    pub name: Arc<str>,
+    pub name: RestoreName,
     /// Restores that it waits for.
     pub needs: Arc<[StepIndex]>,
     /// Number of its checks that have not ended.
@@ -137,7 +137,7 @@ pub struct Screen {
     began: Timestamp,
     is_started_elsewhere: bool,
     /// Region of each restore, if that makes a link.
-    regions: HashMap<Arc<str>, RegionName>,
+    regions: HashMap<RestoreName, RegionName>,
     /// Time of the last line.
     last: Option<Timestamp>,
     out: anstream::AutoStream<std::io::Stderr>,
@@ -151,7 +151,7 @@ impl Screen {
         let (is_large, began) = (tally.total > FEW, initial.at);
         let initial_elsewhere = initial.is_started_elsewhere;
         let restores = initial.restores.iter().filter(|_| look.is_linked);
-        let region = |of: &InitialRestore| (Arc::clone(&of.name), of.region.clone());
+        let region = |of: &InitialRestore| (of.name.clone(), of.region.clone());
         let regions = restores.map(region).collect();
         let display = (look.style == Style::Bar)
             .then(|| Display::new(Board::new(initial), tally, began, &look));
@@ -314,7 +314,7 @@ mod tests {
             speaker: Speaker::default(),
         };
         let restore = InitialRestore {
-            name: "files".into(),
+            name: RestoreName::new("files"),
             needs: [].into(),
             checks: 0,
             expected: SignedDuration::ZERO,
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn a_job_is_a_link_where_the_terminal_takes_one() {
         let event = Event::Accepted {
-            restore: "files".to_owned(),
+            restore: RestoreName::new("files"),
             job_id: JobId::new("A-1"),
             request_id: None,
         };

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::backup::Endpoint;
+use crate::ids::RestoreName;
 use crate::state::{Awaited, CheckVerdict, Event};
 
 /// Message for somebody who wants to leave while nothing runs.
@@ -149,13 +150,13 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             cutover,
             earlier: Some(earlier),
             ..
-        } => format!("{}: {earlier}", subject(restore.as_deref(), check, *cutover)),
+        } => format!("{}: {earlier}", subject(restore.as_ref().map(RestoreName::as_str), check, *cutover)),
         Event::CheckStarted {
             restore,
             check,
             cutover,
             ..
-        } if verbose => format!("{}: running", subject(restore.as_deref(), check, *cutover)),
+        } if verbose => format!("{}: running", subject(restore.as_ref().map(RestoreName::as_str), check, *cutover)),
         Event::CheckEnded {
             restore,
             check,
@@ -164,7 +165,7 @@ pub(super) fn words(event: &Event, verbose: bool) -> Option<String> {
             message,
             ..
         } => {
-            let subject = subject(restore.as_deref(), check, *cutover);
+            let subject = subject(restore.as_ref().map(RestoreName::as_str), check, *cutover);
             let why = message.as_deref().unwrap_or_default();
             match verdict {
                 CheckVerdict::Passed => format!("{subject}: passed"),

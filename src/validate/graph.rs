@@ -70,7 +70,11 @@ fn wrong(
     let found = need(name, index);
     let Some(found) = found else {
         let others: Vec<&str> = match split_instance(name) {
-            Some(_) => instances.all().iter().map(|other| &*other.name).collect(),
+            Some(_) => instances
+                .all()
+                .iter()
+                .map(|other| other.name.as_str())
+                .collect(),
             None => index.keys().copied().collect(),
         };
         let is_other = |other: &&str| {
@@ -105,7 +109,7 @@ fn wrong(
         if !instances.is_unknown(of) && instances.find(name).is_none() {
             let keys: Vec<String> = instances
                 .keys(of)
-                .map(|key| instance_name(base, key))
+                .map(|key| instance_name(base.as_str(), key))
                 .collect();
             return Some((
                 rule::NEEDS_UNKNOWN,
@@ -234,7 +238,7 @@ fn cycles(document: &Document, index: &Index<'_>, findings: &mut Findings) {
                     .iter()
                     .map(|at| document.restores[*at].name.value.as_str())
                     .collect();
-                names.push(&document.restores[next].name.value);
+                names.push(document.restores[next].name.value.as_str());
                 let mut finding = Finding::at(
                     &document.source,
                     closing.span,

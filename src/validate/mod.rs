@@ -20,7 +20,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::diagnostic::{Finding, Findings, Spanned, rule, suggest};
-use crate::ids::RunId;
+use crate::ids::{RestoreName, RunId};
 use crate::parse::{Document, Restore};
 use crate::render::{
     Created, Fact, Instances, Metadata, Rendered, RequestField, Secrets, SourceFacts, Target,
@@ -61,7 +61,7 @@ pub struct Bounds<'a> {
     /// Limits on what requests may name at all; none if the plan has no `allow`.
     pub walls: Option<&'a Walls>,
     /// Resources that restores of the run have made.
-    pub created: &'a BTreeMap<String, Created>,
+    pub created: &'a BTreeMap<RestoreName, Created>,
     /// The values that must not show.
     pub secrets: &'a Secrets,
     /// The run.

@@ -46,7 +46,9 @@ fn resolved(folder: &std::path::Path) -> Vec<(String, String)> {
         .unwrap()
         .into_iter()
         .filter_map(|recorded| match recorded.event {
-            Event::Resolved { restore, point, .. } => Some((restore, point.recovery_point)),
+            Event::Resolved { restore, point, .. } => {
+                Some((restore.to_string(), point.recovery_point))
+            }
             _ => None,
         })
         .collect()

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use redrill::ids::RestoreName;
 use redrill::state::{Append as _, Event, Recorded};
 use redrill_emulator::Emulator;
 use serde_json::Value;
@@ -65,7 +66,7 @@ impl Drill {
     fn starts(&self, of: Option<&str>, name: &str) -> usize {
         let records = self.records();
         let starts = records.iter().filter(|recorded| {
-            matches!(&recorded.event, Event::CheckStarted { restore, check, .. } if restore.as_deref() == of && check == name)
+            matches!(&recorded.event, Event::CheckStarted { restore, check, .. } if restore.as_ref().map(RestoreName::as_str) == of && check == name)
         });
         starts.count()
     }

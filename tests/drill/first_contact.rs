@@ -1,7 +1,7 @@
 //! Cases of people who met the reports for the first time, by their numbers.
 
 use jiff::SignedDuration;
-use redrill::ids::RunId;
+use redrill::ids::{RestoreName, RunId};
 use redrill::report::{Format, Record, RunReport, compare, run_report};
 use redrill::state::{Event, Recorded};
 use redrill_emulator::{Fault, FaultKind, Operation, Options, Speed};
@@ -74,7 +74,7 @@ fn first_contact_b2_a_cleanup_is_after_the_end_of_its_run() {
         at: events.last().unwrap().at + SignedDuration::from_mins(1),
         aws_ahead: None,
         event: Event::Deleted {
-            restore: "db".to_owned(),
+            restore: RestoreName::new("db"),
             arn: "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-db".to_owned(),
         },
     });

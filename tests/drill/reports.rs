@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::process::Command;
 
 use redrill::backup::Endpoint;
-use redrill::ids::{AccountId, IdempotencyToken, JobId, RegionName, RequestDigest, RunId};
+use redrill::ids::{
+    AccountId, IdempotencyToken, JobId, RegionName, RequestDigest, RestoreName, RunId,
+};
 use redrill::plan::Request;
 use redrill::render::Target;
 use redrill::report::{Format, Record, RunReport, compare, run_report};
@@ -38,7 +40,7 @@ impl Story {
     fn restored(&mut self, name: &str, from: i64, to: i64) -> &mut Self {
         let start: jiff::Timestamp = "2026-11-24T06:00:00Z".parse().unwrap();
         let at = |seconds| Some(start + jiff::SignedDuration::from_secs(seconds));
-        let restore = name.to_owned();
+        let restore = RestoreName::new(name);
         let request = Request {
             copy_source_tags_to_restored_resource: None,
             iam_role_arn: None,
@@ -97,7 +99,7 @@ impl Story {
         to: i64,
         verdict: CheckVerdict,
     ) -> &mut Self {
-        let restore = restore.map(str::to_owned);
+        let restore = restore.map(RestoreName::new);
         let earlier = |event: &Recorded| matches!(&event.event, Event::CheckStarted { restore: r, check, .. } if *r == restore && check == name);
         let nth =
             u32::try_from(self.events.iter().filter(|event| earlier(event)).count()).unwrap() + 1;
@@ -145,10 +147,10 @@ pub(super) fn at_aws(is_at_aws: bool) -> Vec<Recorded> {
 
 pub(super) fn story() -> Vec<Recorded> {
     let restore = |name: &str, needs: &[&str], rto, checks: &[&str]| OutlinedRestore {
-        name: name.to_owned(),
+        name: RestoreName::new(name),
         resource_type: "EFS".to_owned(),
         target: 0,
-        needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+        needs: needs.iter().map(|need| RestoreName::new(*need)).collect(),
         objectives: Goals {
             rto_seconds: rto,
             rpo_seconds: None,
@@ -219,7 +221,7 @@ pub(super) fn story() -> Vec<Recorded> {
         .at(
             641,
             Event::Published {
-                restore: "db".to_owned(),
+                restore: RestoreName::new("db"),
                 status: "SUCCESSFUL".to_owned(),
             },
         )
@@ -228,7 +230,7 @@ pub(super) fn story() -> Vec<Recorded> {
         .at(
             930,
             Event::Skipped {
-                restore: "app".to_owned(),
+                restore: RestoreName::new("app"),
                 because: "the check `mounts` of `files` failed".to_owned(),
             },
         )

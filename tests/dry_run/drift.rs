@@ -82,7 +82,7 @@ fn compared(plan: &Plan, step: &Step, facts: SourceFacts, review: &Review) -> Va
     });
     let document: Value = serde_json::from_str(&text).unwrap();
     let restores = document["restores"].as_array().unwrap();
-    let of = |restore: &&Value| restore["restore"] == *step.name;
+    let of = |restore: &&Value| restore["restore"] == step.name.as_str();
     restores.iter().find(of).unwrap().clone()
 }
 

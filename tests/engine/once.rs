@@ -615,7 +615,7 @@ async fn reliability_r3_10_an_answer_about_another_job_is_not_believed() {
                 ..
             } = recorded.event
             {
-                let id = job_of(state.path(), &restore).unwrap();
+                let id = job_of(state.path(), restore.as_str()).unwrap();
                 let own = jobs.iter().find(|job| job.id == id).unwrap();
                 assert_eq!(created_resource_arn, own.created_resource_arn, "{restore}");
                 assert_eq!(mismatch, None);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use redrill::diff::Wanted;
 use redrill::execute::{DuplicatePolicy, Ended, Policy, Stopped};
-use redrill::ids::{JobId, RunId};
+use redrill::ids::{JobId, RestoreName, RunId};
 use redrill::render::{Inputs, Known};
 use redrill::session;
 use redrill::state::{Event, Recorded, RunState};
@@ -227,7 +227,7 @@ fn an_earlier_run_is_learned_from() {
         aws_ahead: None,
         at: start,
         event: Event::Completed {
-            restore: "r1".to_owned(),
+            restore: RestoreName::new("r1"),
             created_resource_arn: None,
             started_at: Some(start),
             ended_at: Some(start + took),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use redrill::backup::Endpoint;
-use redrill::ids::{AccountId, IdempotencyToken, JobId, RegionName, RequestDigest, RunId};
+use redrill::ids::{
+    AccountId, IdempotencyToken, JobId, RegionName, RequestDigest, RestoreName, RunId,
+};
 use redrill::plan::Request;
 use redrill::render::Target;
 use redrill::state::{Append as _, Event, Origin, Outline, OutlinedRestore, Recorded};
@@ -27,7 +29,7 @@ fn past(state: &Path, day: i64, seconds: i64) {
     let outline = Outline {
         origin: Origin::default(),
         restores: vec![OutlinedRestore {
-            name: "r0".to_owned(),
+            name: RestoreName::new("r0"),
             resource_type: "EFS".to_owned(),
             ..OutlinedRestore::default()
         }],
@@ -38,7 +40,7 @@ fn past(state: &Path, day: i64, seconds: i64) {
         recovery_point_arn: crate::support::point(0),
         ..Request::default()
     };
-    let restore = || "r0".to_owned();
+    let restore = || RestoreName::new("r0");
     let events = [
         (
             0,

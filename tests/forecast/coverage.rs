@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use redrill::diff::{Action, Change, Diff};
 use redrill::execute::{Course, Played, RunSimulation};
 use redrill::forecast::{DurationGroup, Forecasted, PastRestore, RestoreModel, Sampling};
-use redrill::ids::{Indexed, RunId, StepIndex, TargetIndex};
+use redrill::ids::{Indexed, RestoreName, RunId, StepIndex, TargetIndex};
 use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
 use redrill::render::Target;
@@ -153,7 +153,7 @@ fn drilled(random: &mut fastrand::Rng) -> Drilled {
 fn step(at: usize, resource_type: &str, needs: Vec<usize>) -> Step {
     Step {
         span: redrill::diagnostic::Span::default(),
-        name: Arc::from(format!("r{at}")),
+        name: RestoreName::new(format!("r{at}")),
         restore: at,
         target: TargetIndex::FIRST,
         needs: needs.into_iter().map(StepIndex::new).collect(),

@@ -1,5 +1,6 @@
 //! What a later version has written: what is not understood is not acted on.
 
+use redrill::ids::RestoreName;
 use redrill::plan::sha256;
 use redrill::state::Event;
 
@@ -63,7 +64,7 @@ fn a_field_of_a_later_version_is_passed_over() {
         "{\"v\":1,\"seq\":21,\"at\":\"2026-11-29T09:00:00Z\",\"event\":\"seen\",\"restore\":\"running\",\"status\":\"RUNNING\",\"percent\":40",
     );
     let seen = Event::StatusChanged {
-        restore: "running".to_owned(),
+        restore: RestoreName::new("running"),
         status: "RUNNING".to_owned(),
     };
     assert_eq!(old.records()[20].event, seen);

@@ -51,7 +51,10 @@ fn every_rule_fires_in_some_case_and_is_silent_in_another() {
         let mut by_restore: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for finding in check(&name, &text) {
             let restore = finding.restore.unwrap_or_default();
-            by_restore.entry(restore).or_default().insert(finding.rule);
+            by_restore
+                .entry(restore.to_string())
+                .or_default()
+                .insert(finding.rule);
         }
         cases.extend(by_restore.into_values());
     }

@@ -309,7 +309,7 @@ fn field_j_every_rule_judges_json_text_as_it_judges_yaml() {
                     .filter(|f| f.severity == Severity::Error)
                     .map(|f| {
                         (
-                            f.restore.unwrap_or_default(),
+                            f.restore.unwrap_or_default().to_string(),
                             f.rule,
                             f.key.unwrap_or_default(),
                         )

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::field::{KEY_EAST, KEY_SHARED, KEY_WEST, WEST, of, refusals, said};
 use super::{check, recovery_point};
+use redrill::ids::RestoreName;
 
 #[test]
 fn field_e_keys_and_zones_of_another_region_are_errors_of_every_type() {
@@ -239,14 +240,14 @@ restores:
 "#
     );
     let findings = check("two", &plan);
-    let said: Vec<(String, String)> = findings
+    let said: Vec<(RestoreName, String)> = findings
         .iter()
         .map(|f| (f.restore.clone().unwrap_or_default(), f.rule.clone()))
         .collect();
     let expected = [("each[b]", "place/zone"), ("templated", "place/key-region")];
     assert_eq!(
         said,
-        expected.map(|(restore, rule)| (restore.to_owned(), rule.to_owned())),
+        expected.map(|(restore, rule)| (RestoreName::new(restore), rule.to_owned())),
         "{findings:#?}"
     );
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use redrill::export::{Omission, StepFunctions};
+use redrill::ids::RestoreName;
 use serde_json::Value;
 
 use super::{export, json, options, restores, text};
@@ -200,7 +201,12 @@ fn what_a_level_makes_wait_is_a_warning() {
     let (files, findings) = export(&plan, &options()).unwrap();
     let said: Vec<_> = findings
         .iter()
-        .map(|of| (of.rule.as_str(), of.restore.as_deref()))
+        .map(|of| {
+            (
+                of.rule.as_str(),
+                of.restore.as_ref().map(RestoreName::as_str),
+            )
+        })
         .collect();
     assert_eq!(said, [("step-functions/waits", Some("r3"))]);
     assert!(text(&files, "README.md").contains("- `r3`: it also waits for `r0`"));

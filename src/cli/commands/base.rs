@@ -15,7 +15,7 @@ use crate::cli::git::Revision;
 use crate::cli::tree::Tree;
 use crate::diagnostic::{Finding, Findings, rule};
 use crate::diff::{BaseRestore, RestoreKeys};
-use crate::ids::RunId;
+use crate::ids::{RestoreName, RunId};
 use crate::inventory;
 use crate::journal::{self, RunKey, RunStore as _};
 use crate::plan::{Identity, MARK, mark, token};
@@ -29,7 +29,7 @@ pub(super) struct Present<'a> {
     /// Facts known by now, with what this side's selectors mean.
     pub(super) known: &'a Known,
     /// Selections that the run has settled itself, and keeps even if the plan changes.
-    pub(super) settled: &'a BTreeMap<String, Arc<Resolved>>,
+    pub(super) settled: &'a BTreeMap<RestoreName, Arc<Resolved>>,
     pub(super) is_locked: bool,
     pub(super) world: &'a World,
 }
@@ -228,7 +228,7 @@ fn recorded(
 }
 
 /// The restores that a lock is wrong about; nothing where it is wrong as a whole.
-fn refused(findings: &Findings) -> Option<BTreeSet<String>> {
+fn refused(findings: &Findings) -> Option<BTreeSet<RestoreName>> {
     findings
         .iter()
         .filter(|finding| finding.is_error())

@@ -25,7 +25,7 @@ pub(super) fn older_than_listings(
     let starts = diff.changes.iter().filter(|c| c.action == Action::Start);
     let mut made = starts.filter_map(|change| {
         let step = &plan.steps[change.step];
-        let resolved = known.resolved.get(&*step.name);
+        let resolved = known.resolved.get(&step.name);
         resolved.and_then(|point| point.created_at).or_else(|| {
             let source = known.sources.get(&step.draft.request.recovery_point_arn)?;
             source.created_at.parse().ok()

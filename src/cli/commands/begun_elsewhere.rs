@@ -13,7 +13,7 @@ use crate::backup::{ApiError, Clock, Fault, Job, Reader, SystemClock, ask_all};
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff};
 use crate::execute::{DuplicatePolicy, Whose, jobs_of, listed_since, whose_without_journal};
-use crate::ids::{JobId, StepIndex, TargetIndex};
+use crate::ids::{JobId, RestoreName, StepIndex, TargetIndex};
 use crate::journal::{self, RunKey};
 use crate::plan::{MARK, Plan};
 use crate::report::minute;
@@ -87,7 +87,9 @@ pub(super) async fn begun_elsewhere(
             matches!(whose, Whose::Own | Whose::OtherAttempt | Whose::OfThisRun)
                 && machines.is_to_start(region)
         });
-        let own: Vec<&str> = own.map(|(step, ..)| &*plan.steps[*step].name).collect();
+        let own: Vec<&str> = own
+            .map(|(step, ..)| plan.steps[*step].name.as_str())
+            .collect();
         refuse_begun(execution.run_id, &own)?;
     }
     let shown = |text: &str| loaded.planner.secrets().redact(text).into_owned();
@@ -247,8 +249,8 @@ async fn other_names(
     let mut lines = Vec::new();
     let runs = execution.runs.iter();
     for other in runs.filter(|of| of.run == *execution.run_id && of.plan != plan.name) {
-        let mut same: BTreeMap<String, StepIndex> = BTreeMap::new();
-        let mut jobs: BTreeMap<String, JobId> = BTreeMap::new();
+        let mut same: BTreeMap<RestoreName, StepIndex> = BTreeMap::new();
+        let mut jobs: BTreeMap<RestoreName, JobId> = BTreeMap::new();
         let mut is_here = true;
         // A damaged journal of another run is no reason not to start this one.
         let take = |recorded: Recorded| {

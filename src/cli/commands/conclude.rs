@@ -192,7 +192,7 @@ fn needed<'p>(plan: &'p Plan, diff: &Diff, wanted: &Wanted) -> Vec<&'p str> {
     let done = diff.changes.iter().filter(|c| c.action == Action::Done);
     let done: HashSet<StepIndex> = done.map(|change| change.step).collect();
     let only: HashSet<&str> = wanted.only.iter().map(String::as_str).collect();
-    let chosen = |at: &StepIndex| only.contains(&*plan.steps[*at].name);
+    let chosen = |at: &StepIndex| only.contains(plan.steps[*at].name.as_str());
     let mut open: Vec<StepIndex> = plan.steps.positions().filter(chosen).collect();
     let mut needed: HashSet<StepIndex> = HashSet::new();
     while let Some(at) = open.pop() {
@@ -202,7 +202,10 @@ fn needed<'p>(plan: &'p Plan, diff: &Diff, wanted: &Wanted) -> Vec<&'p str> {
     }
     let mut needed: Vec<StepIndex> = needed.into_iter().collect();
     needed.sort_unstable();
-    needed.iter().map(|at| &*plan.steps[*at].name).collect()
+    needed
+        .iter()
+        .map(|at| plan.steps[*at].name.as_str())
+        .collect()
 }
 
 fn unfinished(wanted: &Wanted, diff: &Diff, report: &RunReport) -> Exit {
@@ -213,7 +216,7 @@ fn unfinished(wanted: &Wanted, diff: &Diff, report: &RunReport) -> Exit {
     let is_back = report
         .restores
         .iter()
-        .filter(|of| only.contains(&*of.restore))
+        .filter(|of| only.contains(of.restore.as_str()))
         .all(|of| of.status == Completed);
     if !only.is_empty()
         && is_back

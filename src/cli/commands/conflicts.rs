@@ -10,7 +10,7 @@ use crate::cli::confirm::typed;
 use crate::cli::exit::Failure;
 use crate::diff::{Action, Diff, Review};
 use crate::execute::Policy;
-use crate::ids::RunId;
+use crate::ids::{RestoreName, RunId};
 use crate::plan::Plan;
 use crate::render::{Resolved, Secrets};
 use crate::report::{self, dry_run_human, minute};
@@ -34,7 +34,7 @@ pub(super) fn brief(
     loaded: &Loaded,
     preview: &Preview,
     execution: &EngineRun<'_>,
-    resolved: &BTreeMap<String, Arc<Resolved>>,
+    resolved: &BTreeMap<RestoreName, Arc<Resolved>>,
 ) -> String {
     dry_run_human(&report::DryRun {
         forecast: None,

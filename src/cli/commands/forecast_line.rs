@@ -87,7 +87,7 @@ pub(super) async fn expect(
 /// The step of an objective; none of one of the whole run.
 fn step_of<'p>(plan: &'p Plan, of: &ObjectiveForecast) -> Option<&'p Step> {
     let (name, _) = of.what.rsplit_once('.')?;
-    plan.steps.iter().find(|step| &*step.name == name)
+    plan.steps.iter().find(|step| step.name.as_str() == name)
 }
 
 /// Returns the probability with which an objective has to be met.

@@ -60,17 +60,16 @@ pub(super) async fn lock(
     let mut kept = 0;
     if let Some(old) = &old {
         for (step, selector) in session::unresolved(&plan, &[]) {
-            let fits = old
-                .restores
-                .get(&*step.name)
-                .filter(|locked| locked.resolved.selector == *selector && !anew.holds(&step.name));
+            let fits = old.restores.get(&step.name).filter(|locked| {
+                locked.resolved.selector == *selector && !anew.holds(step.name.as_str())
+            });
             if let Some(locked) = fits {
                 kept += 1;
                 let resolved = Arc::clone(&locked.resolved);
-                known.resolved.insert(step.name.to_string(), resolved);
+                known.resolved.insert(step.name.clone(), resolved);
             }
         }
-        let names: Vec<String> = known.resolved.keys().cloned().collect();
+        let names: Vec<_> = known.resolved.keys().cloned().collect();
         let entries = lock::entries(old, &plan, &names);
         let looked = lock::look(&readers, old, &entries, SystemClock.now()).await;
         findings.extend(looked.map_err(Failure::Aws)?);

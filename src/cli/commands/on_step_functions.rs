@@ -133,11 +133,11 @@ impl Machines {
     pub(super) fn check_run(&self, preview: &Preview) -> Result<(), Failure> {
         let plan = &preview.plan;
         let begun = plan.steps.iter().filter(|step| {
-            let past = preview.history.observed.restores.get(&*step.name);
+            let past = preview.history.observed.restores.get(&step.name);
             past.is_some_and(|past| past.stage.was_sent())
                 && self.is_to_start(&plan.target_of(step).region)
         });
-        let begun: Vec<&str> = begun.map(|step| &*step.name).collect();
+        let begun: Vec<&str> = begun.map(|step| step.name.as_str()).collect();
         refuse_begun(&plan.run_id, &begun)
     }
 

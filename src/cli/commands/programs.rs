@@ -67,7 +67,7 @@ impl<'a> Programs<'a> {
                 continue;
             }
             let step = &plan.steps[change.step];
-            let past = observed.restores.get(&*step.name);
+            let past = observed.restores.get(&step.name);
             for check in step.checks.iter() {
                 let seen = past.and_then(|past| past.checks.get(&check.name.value));
                 if is_due(seen.and_then(|seen| seen.under(&check.definition))) {
@@ -85,7 +85,7 @@ impl<'a> Programs<'a> {
             }
         }
         let follows = |change: &crate::diff::Change| {
-            let past = observed.restores.get(&*plan.steps[change.step].name);
+            let past = observed.restores.get(&plan.steps[change.step].name);
             change.action == Action::Resume
                 && !past.is_some_and(|past| matches!(past.stage, RestoreStage::Completed { .. }))
         };
@@ -142,7 +142,7 @@ impl<'a> Programs<'a> {
         }
         if let Some(at) = restore {
             let name = &planner.instances().all()[at].name;
-            finding.restore = Some(name.to_string());
+            finding.restore = Some(name.clone());
         }
         Some(finding)
     }

@@ -107,14 +107,14 @@ pub(super) fn look_twice(
 ) -> Vec<String> {
     let starting = starting(plan, diff);
     let mut collisions = review.collisions(plan, resources);
-    let names: BTreeSet<&str> = starting.iter().map(|step| &*step.name).collect();
+    let names: BTreeSet<&str> = starting.iter().map(|step| step.name.as_str()).collect();
     let into = starting.iter().filter_map(|step| {
         let into = review.writes_into(&step.draft, plan.target_of(step))?;
         Some(format!("{}: writes into {into}", step.name))
     });
     let mut lines: Vec<String> = into.collect();
     for (at, step) in plan.steps.enumerated() {
-        if names.contains(&*step.name) {
+        if names.contains(step.name.as_str()) {
             let messages = collisions.remove(&at).unwrap_or_default();
             lines.extend(
                 messages

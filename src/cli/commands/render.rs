@@ -46,7 +46,7 @@ pub(super) async fn render(arguments: &Render, context: &mut Context<'_>) -> Res
 fn complete(plan: &Plan, only: &[String], secrets: &Secrets) -> Result<(), Failure> {
     for step in &plan.steps {
         let draft = &step.draft;
-        if !only.is_empty() && !only.iter().any(|name| **name == *step.name) {
+        if !only.is_empty() && !only.iter().any(|name| step.name == **name) {
             continue;
         }
         if !draft.pending.is_empty() {

@@ -57,7 +57,7 @@ pub(super) fn initial(
         .filter(|change| change.action == Action::Start);
     let starts: HashSet<StepIndex> = starts.map(|change| change.step).collect();
     for (at, step) in plan.steps.enumerated() {
-        let past = history.observed.restores.get(&*step.name);
+        let past = history.observed.restores.get(&step.name);
         let checks = open_checks(step, past);
         let stage = stage(past, starts.contains(&at), checks > 0);
         initial.counts.add(stage);
@@ -73,7 +73,7 @@ pub(super) fn initial(
                 lanes.len() - 1
             });
         initial.restores.push(InitialRestore {
-            name: Arc::clone(&step.name),
+            name: step.name.clone(),
             needs: Arc::clone(&step.needs),
             checks,
             expected: step.draft.expected,

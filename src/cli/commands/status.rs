@@ -17,7 +17,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Status;
 use crate::diagnostic::suggest;
 use crate::execute::{Stopped, describe_jobs};
-use crate::ids::{Indexed, JobId, PlaceIndex, RunId};
+use crate::ids::{Indexed, JobId, PlaceIndex, RestoreName, RunId};
 use crate::journal::{self, RunKey, RunStore as _};
 use crate::render::{REDACTED, Target};
 use crate::report::{
@@ -269,7 +269,7 @@ struct KnownRun {
     history: History,
     places: Places,
     /// Restores whose requests hold a secret.
-    secretive: HashSet<String>,
+    secretive: HashSet<RestoreName>,
     events: Vec<Recorded>,
 }
 
@@ -322,7 +322,7 @@ async fn refresh(
         secretive,
         ..
     } = known;
-    let mut restores: HashMap<&JobId, &str> = HashMap::new();
+    let mut restores: HashMap<&JobId, &RestoreName> = HashMap::new();
     let mut running: Indexed<PlaceIndex, _> = vec![BTreeMap::new(); places.targets.len()].into();
     for (restore, past) in &history.observed.restores {
         let place = places.place(restore);

@@ -66,7 +66,7 @@ pub(super) async fn gone(
         at,
         aws_ahead: None,
         event: Event::Deleted {
-            restore: plan.steps[step].name.to_string(),
+            restore: plan.steps[step].name.clone(),
             arn,
         },
     };
@@ -119,7 +119,7 @@ fn looked_for(preview: &Preview, judges: bool) -> Vec<MadeByStep> {
         .filter(|step| is_all || steps.contains(step));
     wanted
         .filter_map(|step| {
-            let name = &*plan.steps[step].name;
+            let name = plan.steps[step].name.as_str();
             let past = observed.restores.get(name)?;
             let RestoreStage::Completed {
                 created_resource_arn: Some(arn),

@@ -11,6 +11,7 @@ use crate::backup::{ApiError, Clock, Job, Reader, SystemClock};
 use crate::cli::exit::Failure;
 use crate::diff::Action;
 use crate::execute::{Whose, jobs_of, may_be_since, whose};
+use crate::ids::RestoreName;
 use crate::journal::{self, RunKey};
 use crate::plan::{Identity, Plan, TokenedRequest};
 use crate::render::Target;
@@ -29,7 +30,7 @@ pub(super) struct SettledRequests {
 
 /// A request that was sent, perhaps.
 struct UnansweredRequest<'a> {
-    restore: String,
+    restore: RestoreName,
     past: &'a RestoreState,
     request: TokenedRequest,
 }
@@ -44,9 +45,9 @@ pub(super) async fn settle(
 ) -> Result<SettledRequests, Failure> {
     let Preview { plan, diff, .. } = preview;
     let conflicts = diff.changes.iter().filter(|c| c.action == Action::Conflict);
-    let names = conflicts.map(|change| &*plan.steps[change.step].name);
+    let names = conflicts.map(|change| plan.steps[change.step].name.as_str());
     let (open, known): (BTreeMap<&str, &RestoreState>, BTreeMap<&str, &RestoreState>) = names
-        .chain(diff.lost.iter().map(String::as_str))
+        .chain(diff.lost.iter().map(RestoreName::as_str))
         .filter_map(|name| Some((name, preview.history.observed.restores.get(name)?)))
         .partition(|(_, past)| past.stage == RestoreStage::Intended);
     let mut settled = SettledRequests::default();
@@ -81,7 +82,7 @@ async fn sent<'a>(
     run: &RunKey,
     open: &BTreeMap<&str, &'a RestoreState>,
 ) -> Result<(Vec<UnansweredRequest<'a>>, Vec<Target>), Failure> {
-    let mut requests: BTreeMap<String, TokenedRequest> = BTreeMap::new();
+    let mut requests: BTreeMap<RestoreName, TokenedRequest> = BTreeMap::new();
     let mut targets = Vec::new();
     let take = |recorded: Recorded| {
         match recorded.event {
@@ -94,7 +95,7 @@ async fn sent<'a>(
                 request,
                 token,
                 ..
-            } if open.contains_key(&*restore) => {
+            } if open.contains_key(restore.as_str()) => {
                 requests.insert(restore, TokenedRequest::new(request, &token));
             }
             _ => {}
@@ -103,7 +104,7 @@ async fn sent<'a>(
     };
     journal::each(store, run, take).await?;
     let sent = requests.into_iter().filter_map(|(restore, request)| {
-        let past = *open.get(&*restore)?;
+        let past = *open.get(restore.as_str())?;
         Some(UnansweredRequest {
             restore,
             past,

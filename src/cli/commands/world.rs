@@ -12,7 +12,7 @@ use crate::backup::{
     Vault,
 };
 use crate::cli::exit::Failure;
-use crate::ids::{Indexed, JobId, PlaceIndex};
+use crate::ids::{Indexed, JobId, PlaceIndex, RestoreName};
 use crate::inventory::RecordedInventory as Inventory;
 use crate::plan::Planner;
 use crate::render::{Known, REDACTED, Secrets, SourceFacts, Target, VaultName};
@@ -91,7 +91,7 @@ impl World {
     /// Asks AWS again what jobs have made whose names hold a secret, which no journal has. Where nobody answers, they stay
     /// as they are, and nothing is made of them.
     pub(super) async fn reveal(&self, known: &mut Known, secrets: &Secrets) {
-        let hidden: Vec<(String, JobId)> = known
+        let hidden: Vec<(RestoreName, JobId)> = known
             .created
             .iter()
             .filter(|(_, created)| created.resource_arn.contains(REDACTED))
@@ -112,7 +112,7 @@ impl World {
 
     /// The same in what a journal has recorded.
     pub(super) async fn reveal_in(&self, events: &mut [Recorded], secrets: &Secrets) {
-        let mut jobs: BTreeMap<String, JobId> = BTreeMap::new();
+        let mut jobs: BTreeMap<RestoreName, JobId> = BTreeMap::new();
         for recorded in events {
             match &mut recorded.event {
                 Event::Accepted {

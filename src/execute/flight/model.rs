@@ -12,7 +12,7 @@ use crate::backup::{ApiError, Fault, JobStatus, Operation, Started};
 use crate::execute::Policy;
 use crate::execute::calls::DueCall;
 use crate::execute::skew::{Moment, Skew};
-use crate::ids::{AccountId, IdempotencyToken, JobId};
+use crate::ids::{AccountId, IdempotencyToken, JobId, RestoreName};
 use crate::plan::{MARK, Request, TokenedRequest, mark};
 use crate::state::{RestoreStage, RestoreState};
 
@@ -208,7 +208,7 @@ fn run(aws: &mut SimulatedAws, chances: &[Chance]) -> RequestOutcome {
         macro_rules! sight {
             () => {
                 &Sight {
-                    restore: "orders",
+                    restore: &RestoreName::new("orders"),
                     attempt: 1,
                     kin_of_mark: &|_, _| None,
                     account: &account,

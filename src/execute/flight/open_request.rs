@@ -17,7 +17,7 @@ use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Policy, Stopped};
 use crate::execute::listing_window::listed_since;
 use crate::execute::skew::{Moment, Skew};
-use crate::ids::{AccountId, JobId};
+use crate::ids::{AccountId, JobId, RestoreName};
 use crate::plan::TokenedRequest;
 use crate::state::RestoreState;
 
@@ -44,7 +44,7 @@ const NAMED: &str = "AWS named it when it was asked again with the same token";
 
 /// Everything besides the request that a decision about it depends on.
 pub(in crate::execute) struct Sight<'a> {
-    pub(in crate::execute) restore: &'a str,
+    pub(in crate::execute) restore: &'a RestoreName,
     /// The attempt that the request is.
     pub(in crate::execute) attempt: u32,
     /// Likeness told by a mark that is not the request's own.

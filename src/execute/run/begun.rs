@@ -106,7 +106,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     .map(|draft| &draft.request);
                 let request = request.cloned().unwrap_or_default();
                 let step = &plan.steps[step];
-                let created = self.known.created.get(&*step.name);
+                let created = self.known.created.get(&step.name);
                 let (created, job) = created.map_or_else(Default::default, |created| {
                     (created.resource_arn.clone(), created.job_id.to_string())
                 });
@@ -123,7 +123,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
                     .known
                     .created
                     .iter()
-                    .map(|(name, created)| (name.clone(), created.resource_arn.clone().into()))
+                    .map(|(name, created)| (name.to_string(), created.resource_arn.clone().into()))
                     .collect();
                 let created = serde_json::Value::Object(created).to_string();
                 all.push(("REDRILL_CREATED_ARNS", created));

@@ -33,7 +33,9 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let observed = &self.observed;
         match of {
             Of::Restore(step) => {
-                let past = observed.restores.get(&*self.engine.plan.steps[step].name);
+                let past = observed
+                    .restores
+                    .get(self.engine.plan.steps[step].name.as_str());
                 past.and_then(|past| past.checks.get(name))
             }
             Of::Plan => observed.checks.get(name),

@@ -27,7 +27,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             .into_iter()
             .filter(|step| {
                 // A failed restore that would have been tried again keeps its failure.
-                let name = &*self.engine.plan.steps[*step].name;
+                let name = self.engine.plan.steps[*step].name.as_str();
                 let past = self.observed.restores.get(name);
                 !past.is_some_and(|past| past.stage.has_ended())
             })

@@ -29,7 +29,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
             let Some(past) = self
                 .observed
                 .restores
-                .get(&*self.engine.plan.steps[step].name)
+                .get(self.engine.plan.steps[step].name.as_str())
             else {
                 continue;
             };
@@ -61,7 +61,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let past = self
             .observed
             .restores
-            .get(&*self.engine.plan.steps[step].name);
+            .get(self.engine.plan.steps[step].name.as_str());
         let (Some(draft), Some(past)) = (&self.flights[step].draft, past) else {
             return Ok(());
         };

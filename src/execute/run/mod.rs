@@ -38,7 +38,7 @@ use crate::execute::silence::Silence;
 use crate::execute::skew::Moment;
 use crate::execute::target::TargetState;
 use crate::execute::{Observer, Policy};
-use crate::ids::{Indexed, StepIndex, TargetIndex};
+use crate::ids::{Indexed, RestoreName, StepIndex, TargetIndex};
 use crate::plan::{Plan, Planner};
 use crate::render::Known;
 use crate::state;
@@ -193,8 +193,8 @@ impl<'a, A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observe
         Ok(())
     }
 
-    pub(super) fn name(&self, step: StepIndex) -> String {
-        self.engine.plan.steps[step].name.to_string()
+    pub(super) fn name(&self, step: StepIndex) -> RestoreName {
+        self.engine.plan.steps[step].name.clone()
     }
 
     /// The target that a restore runs in.

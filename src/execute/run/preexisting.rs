@@ -33,7 +33,10 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
         let lookback_start = listed_since(self.moment().earlier());
         let mut wanted = Vec::new();
         for change in &diff.changes {
-            let past = self.observed.restores.get(&*plan.steps[change.step].name);
+            let past = self
+                .observed
+                .restores
+                .get(plan.steps[change.step].name.as_str());
             match (change.action, past) {
                 (Action::Start, _) => {
                     wanted.push((change.step, lookback_start));

@@ -12,12 +12,12 @@ use crate::execute::Observer;
 use crate::execute::calls::DueCall;
 use crate::execute::engine::{DuplicatePolicy, Stopped};
 use crate::execute::flight::Phase;
-use crate::ids::{JobId, StepIndex, TargetIndex};
+use crate::ids::{JobId, RestoreName, StepIndex, TargetIndex};
 use crate::state::{Append, Event, RestoreState};
 
 impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> Run<'_, A, J, C, O> {
     fn past(&self, step: StepIndex) -> Option<&RestoreState> {
-        let name = &*self.engine.plan.steps[step].name;
+        let name = self.engine.plan.steps[step].name.as_str();
         self.observed.restores.get(name)
     }
 
@@ -122,7 +122,7 @@ fn is_final(error: &ApiError) -> bool {
 }
 
 /// Explains why it is not known, and what can be done about it.
-fn cannot_tell(error: ApiError, restore: &str, job_id: &JobId) -> ApiError {
+fn cannot_tell(error: ApiError, restore: &RestoreName, job_id: &JobId) -> ApiError {
     let message = format!(
         "{}; `{restore}` has job {job_id}, which had ended before this command, and whether what it made is still there cannot be \
          told: allow cloudformation:GetResource and what reads the type, or take the job as it is with --adopt={job_id}",

@@ -56,7 +56,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
 
     /// Tells AWS Backup what the checks of a restore have come to.
     pub(super) fn publish(&mut self, step: StepIndex) {
-        let name = &*self.engine.plan.steps[step].name;
+        let name = self.engine.plan.steps[step].name.as_str();
         let Some(past) = self.observed.restores.get(name) else {
             return;
         };

@@ -28,7 +28,7 @@ impl<A: Reader + Writer + 'static, J: Append + 'static, C: Clock, O: Observer> R
     ) -> Option<T> {
         let mut open = self.flights.take_request(step)?;
         let target = self.target_of(step);
-        let restore = &*self.engine.plan.steps[step].name;
+        let restore = &self.engine.plan.steps[step].name;
         let marks = OnceCell::new();
         let identity = self.engine.plan.identity(step, self.flights[step].attempt);
         let request = Arc::clone(&open.request);

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::summary::{FILE, KitRestore, Summary};
 use crate::export::{Drift, Files};
+use crate::ids::RestoreName;
 use crate::plan::sha256;
 
 /// File that the script writes before it starts anything.
@@ -109,12 +110,12 @@ fn restores(
     let added: Vec<&KitRestore> = now
         .restores
         .iter()
-        .filter(|r| find(then, &r.name).is_none())
+        .filter(|r| find(then, r.name.as_str()).is_none())
         .collect();
     let removed: Vec<&KitRestore> = then
         .restores
         .iter()
-        .filter(|r| find(now, &r.name).is_none())
+        .filter(|r| find(now, r.name.as_str()).is_none())
         .collect();
     let is_renamed = |of: &KitRestore, other: &KitRestore| {
         of.recovery_point.is_some()
@@ -133,14 +134,14 @@ fn restores(
             old.name, new.name
         ));
     }
-    for restore in added.iter().filter(|r| !is_new_name(&r.name)) {
+    for restore in added.iter().filter(|r| !is_new_name(r.name.as_str())) {
         lines.push(format!("`{}`: the kit does not have it", restore.name));
     }
-    for restore in removed.iter().filter(|r| !is_old_name(&r.name)) {
+    for restore in removed.iter().filter(|r| !is_old_name(r.name.as_str())) {
         lines.push(format!("`{}`: the plan no longer has it", restore.name));
     }
     for restore in &now.restores {
-        if let Some(old) = find(then, &restore.name) {
+        if let Some(old) = find(then, restore.name.as_str()) {
             let (before, after) = requests(&restore.request);
             for what in differences(&old, restore, before.as_ref(), after.as_ref()) {
                 lines.push(format!("`{}`: {what}", restore.name));
@@ -148,7 +149,7 @@ fn restores(
         }
     }
     let order =
-        |of: &Summary| -> Vec<String> { of.restores.iter().map(|r| r.name.clone()).collect() };
+        |of: &Summary| -> Vec<RestoreName> { of.restores.iter().map(|r| r.name.clone()).collect() };
     if lines.is_empty() && order(then) != order(now) {
         lines.push("the restores start in another order".to_owned());
     }
@@ -187,7 +188,7 @@ fn differences(
         ));
     }
     if old.needs != new.needs {
-        let names = |of: &[String]| match of.is_empty() {
+        let names = |of: &[RestoreName]| match of.is_empty() {
             true => "nothing".to_owned(),
             false => of.join(", "),
         };

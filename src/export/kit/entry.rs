@@ -44,7 +44,7 @@ pub(super) fn entries<'a>(subject: &Subject<'a>) -> Result<Vec<Entry<'a>>, Findi
     let files: Indexed<StepIndex, String> = plan
         .steps
         .iter()
-        .map(|step| file_name(&step.name))
+        .map(|step| file_name(step.name.as_str()))
         .collect();
     let mut place: Indexed<StepIndex, usize> = vec![0; plan.steps.len()].into();
     for (position, at) in plan.order.iter().enumerate() {

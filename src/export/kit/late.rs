@@ -121,7 +121,7 @@ pub(super) fn body(
         created: Arc::new(
             step.needs
                 .iter()
-                .map(|need| (plan.steps[*need].name.to_string(), created(*need)))
+                .map(|need| (plan.steps[*need].name.clone(), created(*need)))
                 .collect(),
         ),
         ..subject.known.clone()

@@ -165,7 +165,7 @@ fn created(subject: &Subject<'_>, entries: &[Entry<'_>]) -> Known {
             job_id: JobId::new(format!("JOB-OF-{name}")),
             resource_arn: format!("ARN-OF-{name}"),
         };
-        (name.to_string(), created)
+        (name.clone(), created)
     });
     Known {
         created: Arc::new(created.collect::<BTreeMap<_, _>>()),
@@ -223,7 +223,7 @@ fn objectives(rto: Option<jiff::SignedDuration>, rpo: Option<jiff::SignedDuratio
 
 /// Returns a restore's row in the order of the restores.
 fn row(all: &[Entry<'_>], at: usize, entry: &Entry<'_>) -> Value {
-    let needs = entry.needs.iter().map(|need| &*all[*need].step.name);
+    let needs = entry.needs.iter().map(|need| all[*need].step.name.as_str());
     json!({
         "number": at + 1,
         "name": entry.step.name,
@@ -273,7 +273,7 @@ fn page(
         "into_existing": step.into_existing,
         "metadata": metadata.iter().map(|(key, value)| json!([key, value])).collect::<Vec<_>>(),
         "token": entry.token,
-        "only": format!("./restore.sh --only {}", word_of_shell(&step.name)),
+        "only": format!("./restore.sh --only {}", word_of_shell(step.name.as_str())),
         "start": format!(
             "aws backup start-restore-job --region {}{profile} --cli-input-json file://{}",
             entry.target.region, entry.path()

@@ -73,7 +73,7 @@ fn lists(subject: &Subject<'_>, entries: &[Entry<'_>]) -> String {
     list(
         &mut text,
         "NAME",
-        entries.iter().map(|e| quoted(&e.step.name)),
+        entries.iter().map(|e| quoted(e.step.name.as_str())),
     );
     list(&mut text, "FILE", entries.iter().map(|e| quoted(&e.file)));
     let types = entries

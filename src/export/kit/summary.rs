@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::Entry;
 use crate::export::Subject;
-use crate::ids::RunId;
+use crate::ids::{RestoreName, RunId};
 use crate::render::Target;
 use crate::report::pretty;
 
@@ -26,7 +26,7 @@ pub(super) struct Summary {
 /// One restore of it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(super) struct KitRestore {
-    pub(super) name: String,
+    pub(super) name: RestoreName,
     /// The file of its request.
     pub(super) request: String,
     #[serde(rename = "type")]
@@ -34,7 +34,7 @@ pub(super) struct KitRestore {
     /// Absent where another restore makes it.
     pub(super) recovery_point: Option<String>,
     pub(super) target: Target,
-    pub(super) needs: Vec<String>,
+    pub(super) needs: Vec<RestoreName>,
     pub(super) timeout_seconds: Option<i64>,
     /// The commands to run by hand, with what each judges.
     pub(super) checks: BTreeMap<String, String>,
@@ -59,7 +59,7 @@ impl KitRestore {
         let point = &step.draft.request.recovery_point_arn;
         let checks = step.checks.iter();
         Self {
-            name: step.name.to_string(),
+            name: step.name.clone(),
             request: entry.path(),
             resource_type: step.draft.request.resource_type.clone(),
             recovery_point: (!step.draft.waits_for_its_point()).then(|| point.clone()),
@@ -67,7 +67,7 @@ impl KitRestore {
             needs: entry
                 .needs
                 .iter()
-                .map(|need| all[*need].step.name.to_string())
+                .map(|need| all[*need].step.name.clone())
                 .collect(),
             timeout_seconds: step.timeout.map(|timeout| timeout.as_secs()),
             checks: checks

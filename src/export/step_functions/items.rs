@@ -198,7 +198,7 @@ impl<'p> Writing<'p> {
         let name = lane
             .steps()
             .next()
-            .map_or("", |at| &self.plan.steps[at].name);
+            .map_or("", |at| self.plan.steps[at].name.as_str());
         (LaneItem { lane: name, levels }, events, transitions)
     }
 
@@ -211,7 +211,7 @@ impl<'p> Writing<'p> {
     ) -> RestoreItem<'p> {
         let step = &self.plan.steps[at];
         RestoreItem {
-            id: &step.name,
+            id: step.name.as_str(),
             poll_seconds,
             request: step.draft.sent_with(token).into_request(),
             role: self.names.role(self.plan.target_of(step)),

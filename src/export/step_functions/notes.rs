@@ -66,7 +66,7 @@ impl Notes {
         let mut notes = Self::default();
         let plan = subject.plan;
         for (at, why) in &chosen.left {
-            notes.add(Note::Left, &plan.steps[*at].name, why);
+            notes.add(Note::Left, plan.steps[*at].name.as_str(), why);
         }
         for at in &chosen.steps {
             let step = &plan.steps[*at];
@@ -76,19 +76,27 @@ impl Notes {
                 .map(|of| of.name.value.as_str())
                 .collect();
             if !names.is_empty() {
-                notes.add(Note::Checks, &step.name, &names.join(", "));
+                notes.add(Note::Checks, step.name.as_str(), &names.join(", "));
             }
             if let Some(timeout) = step.timeout {
-                notes.add(Note::Timeout, &step.name, &duration(timeout.as_secs()));
+                notes.add(
+                    Note::Timeout,
+                    step.name.as_str(),
+                    &duration(timeout.as_secs()),
+                );
             }
             if step.draft.request.iam_role_arn.is_none() {
-                notes.add(Note::NoRole, &step.name, "");
+                notes.add(Note::NoRole, step.name.as_str(), "");
             }
             if !step.draft.takes_mark {
-                notes.add(Note::NoMark, &step.name, &step.draft.request.resource_type);
+                notes.add(
+                    Note::NoMark,
+                    step.name.as_str(),
+                    &step.draft.request.resource_type,
+                );
             }
             if step.into_existing {
-                notes.add(Note::Existing, &step.name, "");
+                notes.add(Note::Existing, step.name.as_str(), "");
             }
         }
         notes

@@ -232,7 +232,7 @@ impl<'a> Refusals<'a> {
         let restore = &self.document.restores[step.restore];
         let named = restore.needs.iter().find(|named| {
             need.name.as_ref() == named.value
-                || self.document.restores[need.restore].name.value == named.value
+                || self.document.restores[need.restore].name.value == *named.value
         });
         why(
             rule::STEP_FUNCTIONS_REGION,
@@ -299,7 +299,7 @@ impl<'a> Refusals<'a> {
                         let what = format!(
                             "it also waits for `{name}`, and does not start where that fails"
                         );
-                        notes.add(Note::Waits, &step.name, &what);
+                        notes.add(Note::Waits, step.name.as_str(), &what);
                         waiting.push((*at, what));
                     }
                 }

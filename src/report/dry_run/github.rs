@@ -92,7 +92,7 @@ pub fn dry_run_github(run: &DryRun<'_>) -> String {
     for name in &run.diff.lost {
         let message =
             "started by this run and still going on, but no longer in the plan: put it back";
-        text.push_str(&command("error", run.file, 1, name, message));
+        text.push_str(&command("error", run.file, 1, name.as_str(), message));
     }
     text
 }

@@ -56,7 +56,7 @@ pub fn dry_run_human(run: &DryRun<'_>) -> String {
         let _ = writeln!(
             text,
             "  {}: started by this run and still going on, but no longer in the plan: put it back",
-            visible(name)
+            visible(name.as_str())
         );
     }
     let folded = run.diff.changes.len() - rows.len();
@@ -96,7 +96,7 @@ impl Widths {
         };
         Self {
             action: widest(|row| row.change.action.name()),
-            name: widest(|row| &row.step.name),
+            name: widest(|row| row.step.name.as_str()),
             of_type: widest(|row| &row.step.draft.request.resource_type),
             target: widest(|row| row.target_name().unwrap_or_default()),
         }
@@ -112,7 +112,7 @@ fn restore(run: &DryRun<'_>, row: &Row<'_>, widths: &Widths, text: &mut String) 
         text,
         "  {:<action$}  {:<name$}  {:<of_type$}  {target}{}",
         row.change.action.name(),
-        visible(&row.step.name),
+        visible(row.step.name.as_str()),
         visible(&request.resource_type),
         visible(&run.secrets.redact(point(row, run))),
         action = widths.action,
@@ -226,7 +226,7 @@ fn removed(run: &DryRun<'_>, text: &mut String) {
         let _ = writeln!(
             text,
             "  - {}  {}  {}  removed",
-            visible(name),
+            visible(name.as_str()),
             part("ResourceType"),
             part("RecoveryPointArn")
         );

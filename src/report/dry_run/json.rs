@@ -10,7 +10,7 @@ use super::{DryRun, Row, ShownToken, Totals};
 use crate::backup::Endpoint;
 use crate::diff::{Action, ChangeKind, Class, KeyChange, Restored};
 use crate::forecast::{ObjectiveForecast, Quantiles};
-use crate::ids::{IdempotencyToken, RunId, TargetIndex};
+use crate::ids::{IdempotencyToken, RestoreName, RunId, TargetIndex};
 use crate::plan::Request;
 use crate::render::{Fact, Target};
 
@@ -37,7 +37,7 @@ struct PlanDocument<'a> {
     /// In what it was held against, and not in the plan.
     removed: Vec<Removed<'a>>,
     /// Started by this run, still going on, and no longer in the plan.
-    lost: &'a [String],
+    lost: &'a [RestoreName],
 }
 
 #[derive(Serialize)]
@@ -58,7 +58,7 @@ struct All {
 
 #[derive(Serialize)]
 struct RestoreJson<'a> {
-    restore: &'a str,
+    restore: &'a RestoreName,
     action: Action,
     attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,7 +113,7 @@ struct Key<'a> {
 
 #[derive(Serialize)]
 struct Removed<'a> {
-    restore: &'a str,
+    restore: &'a RestoreName,
     resource_type: Option<&'a Value>,
     recovery_point_arn: Option<&'a Value>,
 }
@@ -191,12 +191,15 @@ fn restore<'a>(run: &DryRun<'a>, row: &'a Row<'_>) -> RestoreJson<'a> {
             size_bytes: source.size_bytes,
             expires_at: source.expires_at.as_deref(),
         }),
-        locked: run.resolved.get(&*row.step.name).and_then(|resolved| {
-            Some(LockedJson {
-                file: resolved.lock.as_deref()?,
-                at: resolved.locked_at.map(|at| at.to_string()),
-            })
-        }),
+        locked: run
+            .resolved
+            .get(row.step.name.as_str())
+            .and_then(|resolved| {
+                Some(LockedJson {
+                    file: resolved.lock.as_deref()?,
+                    at: resolved.locked_at.map(|at| at.to_string()),
+                })
+            }),
         change: row.restored.map(|restored| change(&restored.kind)),
         renamed_from: row.restored.and_then(|restored| match &restored.kind {
             ChangeKind::Renamed { from } => Some(from.as_str()),

@@ -75,7 +75,7 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
         .chain(run.diff.lost.iter().map(|name| {
             format!(
                 "**{}**: started by this run and still running, but no longer in the plan: put it back\n\n",
-                escaped(name)
+                escaped(name.as_str())
             )
         }));
     for section in sections {
@@ -135,7 +135,7 @@ fn findings(run: &DryRun<'_>) -> String {
 fn section(run: &DryRun<'_>, row: &Row<'_>) -> String {
     let request = row.step.draft.request.redacted(run.secrets);
     let mut summary = vec![
-        format!("<b>{}</b>", html(&row.step.name)),
+        format!("<b>{}</b>", html(row.step.name.as_str())),
         html(&request.resource_type),
         row.change.action.name().to_owned(),
     ];
@@ -232,7 +232,7 @@ fn removed(run: &DryRun<'_>) -> impl Iterator<Item = String> {
             };
             format!(
                 "<details><summary><b>{}</b> · {} · removed</summary>\n\n{}\n\n</details>\n\n",
-                html(name),
+                html(name.as_str()),
                 html(&part("ResourceType")),
                 code(&part("RecoveryPointArn"))
             )

@@ -21,7 +21,7 @@ use crate::backup::Endpoint;
 use crate::diagnostic::Finding;
 use crate::diff::{Action, Change, ChangeKind, Class, Compared, Diff, Restored};
 use crate::forecast::RunForecast;
-use crate::ids::IdempotencyToken;
+use crate::ids::{IdempotencyToken, RestoreName};
 use crate::plan::{Plan, Step};
 use crate::render::{Resolved, Secrets, SourceFacts, Target};
 
@@ -42,7 +42,7 @@ pub struct DryRun<'a> {
     /// Recovery points that are at hand.
     pub sources: &'a BTreeMap<String, SourceFacts>,
     /// Resolution of each selector, by the restore's name.
-    pub resolved: &'a BTreeMap<String, Arc<Resolved>>,
+    pub resolved: &'a BTreeMap<RestoreName, Arc<Resolved>>,
     /// Secrets that must not show.
     pub secrets: &'a Secrets,
     /// Current time.
@@ -122,7 +122,9 @@ impl<'a> DryRun<'a> {
                     change,
                     restored: compared.and_then(|(_, compared)| compared.restores.get(at)),
                     source: sources.get(&step.draft.request.recovery_point_arn),
-                    by_lock: resolved.get(&*step.name).and_then(|point| point.by_lock()),
+                    by_lock: resolved
+                        .get(step.name.as_str())
+                        .and_then(|point| point.by_lock()),
                 }
             })
     }

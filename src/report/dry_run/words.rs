@@ -97,7 +97,7 @@ pub(super) fn kind(kind: &ChangeKind) -> Option<String> {
     match kind {
         ChangeKind::Same | ChangeKind::Changed => None,
         ChangeKind::Added => Some("added".to_owned()),
-        ChangeKind::Renamed { from } => Some(format!("renamed from `{}`", visible(from))),
+        ChangeKind::Renamed { from } => Some(format!("renamed from `{}`", visible(from.as_str()))),
         ChangeKind::Uncompared { why } => Some(format!("not compared: {}", visible(why))),
     }
 }

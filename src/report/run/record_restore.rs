@@ -6,7 +6,7 @@ use super::{
     AlsoMade, CheckReport, CheckStatus, Cleanup, ObjectivesReport, RestoreReport, RunStatus, Try,
 };
 use crate::diff::writes_into_existing;
-use crate::ids::JobId;
+use crate::ids::{JobId, RestoreName};
 use crate::state::{CheckVerdict, Event, Recorded};
 
 /// Tolerance between two clocks that tell the same time.
@@ -99,9 +99,9 @@ impl CheckReport {
 
 impl RestoreReport {
     /// One that nothing is known of.
-    pub(in crate::report) fn new(name: &str) -> Self {
+    pub(in crate::report) fn new(name: &RestoreName) -> Self {
         Self {
-            restore: name.to_owned(),
+            restore: name.clone(),
             resource_type: String::new(),
             needs: Vec::new(),
             target: None,

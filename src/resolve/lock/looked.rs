@@ -6,7 +6,7 @@ use super::super::{PointCache, Selection, select};
 use super::{LockedRestore, about, expires_soon};
 use crate::backup::{ApiError, RecoveryPoint, Sources, ask_all};
 use crate::diagnostic::{Finding, Findings, rule};
-use crate::ids::{RunId, TargetIndex};
+use crate::ids::{RestoreName, RunId, TargetIndex};
 use crate::render::{Lock, Pick, Selector, VaultName};
 
 /// Looks whether the locked recovery points are still there, with as few calls as there are pages or points.
@@ -76,7 +76,7 @@ async fn look_in<R: Sources>(
                     "the locked recovery point {gone}: {}",
                     resolved.recovery_point
                 ),
-                format!("run {}, or use --no-lock", lock.update(&[name])),
+                format!("run {}, or use --no-lock", lock.update(&[name.as_str()])),
             ));
             continue;
         }
@@ -150,7 +150,7 @@ fn newest(
         start: now,
         // The run and the restore decide about `pick: random` alone.
         run: &run,
-        restore: "",
+        restore: &RestoreName::default(),
     };
     let point = select(offer, &asked).ok()?;
     (point.arn != resolved.recovery_point && point.created_at > resolved.created_at)
@@ -179,7 +179,7 @@ fn outdated(lock: &Lock, newer: Vec<(&LockedRestore<'_>, RecoveryPoint)>) -> Fin
             ),
             format!(
                 "run {}, or use --no-lock, to restore the newer one",
-                lock.update(&[name])
+                lock.update(&[name.as_str()])
             ),
         )
     };
