@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::init::{Compiled, PointFacts, Start};
 use super::mapped::{Variables, declared};
-use crate::ids::{AccountId, RegionName};
+use crate::ids::{AccountId, Arn, RegionName};
 use crate::render::SourceFacts;
 use crate::rules::{Init, Rules, RulesError, Schema, coerce, expected};
 
@@ -317,7 +317,7 @@ struct Member {
 /// Returns the placeholders of `write` and `otherwise`, each with its text.
 fn names(origin: &DraftSource<'_>) -> Vec<(String, String)> {
     let bytes = origin.facts.size_bytes.max(1).unsigned_abs();
-    let partition = origin.arn.split(':').nth(1).unwrap_or("aws");
+    let partition = Arn::partition_of(&origin.arn);
     [
         ("account", origin.account.to_string()),
         ("region", origin.region.to_string()),

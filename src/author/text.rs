@@ -9,7 +9,7 @@ use super::draft::{Proposal, Proposed};
 use super::mapped::Variables;
 use super::names::slug;
 use super::{AccountRegion, ChosenPoint, Head};
-use crate::ids::RegionName;
+use crate::ids::{Arn, RegionName};
 
 /// Comments are broken after this.
 const WIDTH: usize = 110;
@@ -90,10 +90,9 @@ pub(super) fn plan(
 /// The names of the targets, by place, if there are several.
 fn targets(head: &Head, restores: &[RestoreText<'_>], text: &mut String) -> Vec<String> {
     const ROLE: &str = "The role that AWS Backup assumes. This is its default one; it needs the policies for restores.";
-    let partition = restores
-        .first()
-        .and_then(|restore| restore.chosen.point.arn.split(':').nth(1))
-        .unwrap_or("aws");
+    let partition = restores.first().map_or("aws", |restore| {
+        Arn::partition_of(&restore.chosen.point.arn)
+    });
     let place = |text: &mut String, indent: &str, place: &AccountRegion| {
         entry(text, indent, "region", &place.region.as_str().into());
         entry(text, indent, "account", &place.account.as_str().into());

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::ids::PlaceIndex;
+use crate::ids::{Arn, PlaceIndex};
 use crate::render::Metadata;
 use crate::rules::{Deletes, Identifier};
 
@@ -85,8 +85,10 @@ pub(super) enum ResourceKind {
 /// Decides what can be done about the resource of an ARN, which a job of this type and metadata has named; the metadata
 /// of a nested job may not be known.
 pub(super) fn kind(arn: &str, resource_type: &str, metadata: Option<&Metadata>) -> ResourceKind {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", _, service, _, _, resource] = parts.as_slice() else {
+    let Some(Arn {
+        service, resource, ..
+    }) = Arn::parse(arn)
+    else {
         return ResourceKind::Unknown;
     };
     let whole = format!("{service}:{resource}");

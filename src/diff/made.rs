@@ -1,6 +1,7 @@
 //! Check of what AWS says that a job has made against what its request asked for. An answer can be that of another job,
 //! and a journal can be edited: neither is believed if it names something that the request cannot have made.
 
+use crate::ids::Arn;
 use crate::plan::Request;
 use crate::render::{Metadata, REDACTED, Target};
 use crate::rules::{Facts, SourceKey, title_by_letters, value};
@@ -65,8 +66,14 @@ pub fn misfit_of_part(
     if arn.contains(REDACTED) {
         return Some("a secret is in it, which is not kept".to_owned());
     }
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let &["arn", partition, service, region, account, resource] = parts.as_slice() else {
+    let Some(Arn {
+        partition,
+        service,
+        region,
+        account,
+        resource,
+    }) = Arn::parse(arn)
+    else {
         return Some("it is not an ARN".to_owned());
     };
     if arn
@@ -75,7 +82,7 @@ pub fn misfit_of_part(
     {
         return Some("it has a character that no ARN of a resource has".to_owned());
     }
-    let wanted = recovery_point_arn.split(':').nth(1).unwrap_or("aws");
+    let wanted = Arn::partition_of(recovery_point_arn);
     if partition != wanted {
         return Some(format!(
             "its partition is `{partition}`, and the recovery point's is `{wanted}`"

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::inside::{Part, Path, container};
 use super::{Action, Diff};
-use crate::ids::{Indexed, StepIndex};
+use crate::ids::{Arn, Indexed, StepIndex};
 use crate::plan::{Draft, Plan};
 use crate::render::{Target, composed};
 use crate::rules::{Facts, Rules};
@@ -267,7 +267,7 @@ fn fill(pattern: &str, draft: &Draft, target: &Target) -> Option<String> {
         text.push_str(match name {
             "account" => target.account.as_str(),
             "region" => target.region.as_str(),
-            "partition" => draft.request.recovery_point_arn.split(':').nth(1)?,
+            "partition" => Arn::parse(&draft.request.recovery_point_arn)?.partition,
             key if draft.holes.contains_key(key) => return None,
             key => draft.request.metadata.get(key)?,
         });

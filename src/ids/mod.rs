@@ -14,6 +14,7 @@
 //!
 //! An id is text, and is kept as it came. It is shared: a clone costs no memory.
 
+mod arn;
 mod index;
 
 use std::borrow::Borrow;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use arn::Arn;
 pub use index::{Indexed, PlaceIndex, StepIndex, TargetIndex};
 
 /// A type of text that is written, read, shown, compared and looked up as the text itself.

@@ -4,6 +4,7 @@ use super::caller::{actions, anything};
 use super::resources::{created, filled};
 use super::statement::{PolicyStatement, PolicyStatements};
 use crate::backup::Operation;
+use crate::ids::Arn;
 use crate::plan::Step;
 use crate::render::{Metadata, Target};
 use crate::rules::{Deletes, Facts, HandlerActions, title_by_letters};
@@ -27,8 +28,9 @@ pub(super) fn rows(
     Deletes::of(title_by_letters(resource_type)).filter_map(|row| {
         let (service, kind) = row.arn.split_once(':').unwrap_or((&row.arn, ""));
         let is_of = |arn: &&String| {
-            let parts: Vec<&str> = arn.splitn(6, ':').collect();
-            matches!(parts[..], ["arn", _, of, _, _, resource] if of == service && (resource.starts_with(kind) || resource == "*"))
+            Arn::parse(arn).is_some_and(|arn| {
+                arn.service == service && (arn.resource.starts_with(kind) || arn.resource == "*")
+            })
         };
         let of: Vec<String> = arns.iter().filter(is_of).cloned().collect();
         (!of.is_empty()).then_some((row, of))

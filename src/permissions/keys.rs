@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::resources::partition;
+use crate::ids::Arn;
 use crate::plan::Draft;
 use crate::render::{RequestField, Target};
 use crate::rules::{ReferenceKind, Rules, title_by_letters};
@@ -51,20 +52,23 @@ pub(super) fn keys(rules: &Rules, draft: &Draft, target: &Target) -> RequestKeys
 impl RequestKeys {
     fn add(&mut self, text: &str, target: &Target) {
         let (partition, region) = (partition(target), &target.region);
-        let parts: Vec<&str> = text.splitn(6, ':').collect();
-        match parts[..] {
-            ["arn", partition, "kms", region, account, resource] => {
-                match resource.strip_prefix("key/") {
-                    Some(_) => {
-                        self.arns.insert(text.to_owned());
-                    }
-                    None => {
-                        self.places
-                            .insert(format!("arn:{partition}:kms:{region}:{account}:key/*"));
-                        self.aliases.insert(resource.to_owned());
-                    }
+        match Arn::parse(text) {
+            Some(Arn {
+                partition,
+                service: "kms",
+                region,
+                account,
+                resource,
+            }) => match resource.strip_prefix("key/") {
+                Some(_) => {
+                    self.arns.insert(text.to_owned());
                 }
-            }
+                None => {
+                    self.places
+                        .insert(format!("arn:{partition}:kms:{region}:{account}:key/*"));
+                    self.aliases.insert(resource.to_owned());
+                }
+            },
             _ if text.starts_with("alias/") => {
                 let account = &target.account;
                 self.places

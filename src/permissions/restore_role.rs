@@ -6,7 +6,7 @@ use super::keys::keys;
 use super::resources::{created, filled, known, points};
 use super::statement::{PolicyStatement, PolicyStatements, pascal_case};
 use super::{Principal, PrincipalPolicy, TrustedPrincipal};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, Arn};
 use crate::plan::{Plan, Step};
 use crate::render::Target;
 use crate::rules::{Facts, RoleNeed, Rules, title_by_letters};
@@ -63,8 +63,8 @@ fn add(statements: &mut PolicyStatements, step: &Step, target: &Target, rules: &
     let points = points(step, target);
     for need in &facts.role {
         let is_of_points = need.of_points.as_ref().is_none_or(|service| {
-            let mut services = points.iter().filter_map(|arn| arn.split(':').nth(2));
-            services.any(|of| of == service)
+            let mut points = points.iter().filter_map(|arn| Arn::parse(arn));
+            points.any(|of| of.service == service)
         });
         if is_of_points && need.condition.holds(&request.metadata) {
             statements.add(of_need(need, title, step, target, &points));
@@ -137,7 +137,9 @@ fn of_need(
         "created" => created(&step.draft, target),
         "point" => {
             let of = need.of_points.as_deref();
-            let is_of = |arn: &&String| of.is_none_or(|of| arn.split(':').nth(2) == Some(of));
+            let is_of = |arn: &&String| {
+                of.is_none_or(|of| Arn::parse(arn).is_some_and(|arn| arn.service == of))
+            };
             points.iter().filter(is_of).cloned().collect()
         }
         form => vec![filled(form, target, &known(&step.draft))],

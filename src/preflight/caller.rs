@@ -1,8 +1,8 @@
 //! The caller: its account, how long it may call, and its permissions.
 
-use super::arn::principal;
 use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
+use super::principal::principal;
 use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::ApiError;

@@ -14,7 +14,7 @@ use super::roles::service_of;
 use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::Fault;
-use crate::ids::TargetIndex;
+use crate::ids::{Arn, TargetIndex};
 use crate::plan::Step;
 use crate::rules::{Facts, common};
 
@@ -159,7 +159,7 @@ impl UsedKey<'_> {
     }
 
     fn arn(&self, role: &str) -> String {
-        let partition = role.split(':').nth(1).unwrap_or("aws");
+        let partition = Arn::partition_of(role);
         let Self {
             id,
             account,

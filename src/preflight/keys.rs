@@ -2,13 +2,12 @@
 
 use serde_json::Value;
 
-use super::arn::ArnParts;
 use super::check::{CheckEvidence, CheckId, CheckList, CheckPlace, PreflightVerdict};
 use super::key_use::UsedKey;
 use super::memo::Memo;
 use super::subject::PreflightSubject;
 use super::unknown;
-use crate::ids::TargetIndex;
+use crate::ids::{Arn, TargetIndex};
 use crate::plan::Step;
 use crate::rules::WallRead;
 use crate::validate::NamedValue;
@@ -31,7 +30,7 @@ impl<'a> KeyPlace<'a> {
         let target = subject.target(step.target);
         let text = named.text.as_str();
         let region = named.region.as_deref().unwrap_or(target.region.as_str());
-        match ArnParts::of(text) {
+        match Arn::parse(text) {
             Some(arn) => Self {
                 text,
                 account: arn.account,
@@ -96,7 +95,7 @@ fn of_key(
         );
         return;
     }
-    if ArnParts::of(text).is_some() {
+    if Arn::parse(text).is_some() {
         let evidence = CheckEvidence::new("the ARN of the key", text);
         checks.pass(
             on(CheckId::KeyRegion),

@@ -4,7 +4,6 @@
 //! once and each once, and the plan is judged again, until there is nothing left to ask.
 
 mod addresses;
-mod arn;
 mod caller;
 mod check;
 mod commands;
@@ -17,6 +16,7 @@ mod needed;
 mod network;
 mod points;
 mod policy;
+mod principal;
 mod quotas;
 mod regions;
 mod roles;

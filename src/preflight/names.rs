@@ -1,12 +1,12 @@
 //! Names that have to be new, and what has to be there to be written into.
 
-use super::arn::ArnParts;
 use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
 use super::network::identifier;
 use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::Fault;
+use crate::ids::Arn;
 use crate::plan::Step;
 use crate::rules::{Deletes, Facts, Identifier, Wall};
 
@@ -26,7 +26,7 @@ fn free(subject: &PreflightSubject<'_>, memo: &Memo, step: &Step, checks: &mut C
         let on = subject.on_key(CheckId::NameFree, step, key);
         let asked = format!("cloudformation:GetResource {type_name} {id}");
         // Names of buckets are those of every account: ARNs without an account.
-        let is_global = ArnParts::of(&arn).is_some_and(|arn| arn.account.is_empty());
+        let is_global = Arn::parse(&arn).is_some_and(|arn| arn.account.is_empty());
         match memo.resource(subject.place(step.target), type_name, &id) {
             None => {}
             Some(Ok(None)) => {
@@ -72,7 +72,7 @@ fn free(subject: &PreflightSubject<'_>, memo: &Memo, step: &Step, checks: &mut C
 
 /// The type and the identifier of what an ARN names, as Cloud Control API has them.
 fn named(arn: &str, resource_type: &str) -> Option<(&'static str, String)> {
-    let parts = ArnParts::of(arn)?;
+    let parts = Arn::parse(arn)?;
     let whole = format!("{}:{}", parts.service, parts.resource);
     let row = Deletes::of(resource_type).find(|row| whole.starts_with(&row.arn))?;
     let rest = whole.strip_prefix(&row.arn)?;

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::arn::ArnParts;
 use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::memo::Memo;
 use super::subject::PreflightSubject;
 use super::unknown;
 use crate::backup::ApiError;
-use crate::ids::TargetIndex;
+use crate::ids::{Arn, TargetIndex};
 use crate::plan::Step;
 use crate::rules::{Facts, Wall, WallRead, value};
 use crate::validate::NamedValue;
@@ -50,7 +49,7 @@ pub(super) fn check(subject: &PreflightSubject<'_>, memo: &Memo, checks: &mut Ch
 
 /// The id or name in a value, as Cloud Control API takes it.
 pub(super) fn identifier(text: &str, reads: &WallRead) -> String {
-    let bare = ArnParts::of(text).map_or(text, |arn| {
+    let bare = Arn::parse(text).map_or(text, |arn| {
         let name = arn.resource.split_once(['/', ':']);
         name.map_or(arn.resource, |(_, name)| name)
     });

@@ -1,9 +1,9 @@
 //! Values that name something of another Region or account than the target's. What a schema says of keys and zones is a rule of
 //! its own, and an error; this finds the rest, wherever it is.
 
-use super::arn::ArnParts;
 use super::check::{CheckEvidence, CheckId, CheckList, PreflightVerdict};
 use super::subject::PreflightSubject;
+use crate::ids::Arn;
 use crate::rules::Facts;
 
 pub(super) fn check(subject: &PreflightSubject<'_>, checks: &mut CheckList) {
@@ -56,7 +56,7 @@ const AREAS: [&str; 11] = [
 
 /// Returns the place of what a word names, if the restore is elsewhere.
 fn elsewhere(word: &str, region: &str, account: &str) -> Option<String> {
-    if let Some(arn) = ArnParts::of(word) {
+    if let Some(arn) = Arn::parse(word) {
         return match () {
             () if !arn.region.is_empty() && arn.region != "*" && arn.region != region => {
                 Some(format!("Region {}", arn.region))

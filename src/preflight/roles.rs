@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::arn::ArnParts;
 use super::caller::simulated;
 use super::check::{CheckEvidence, CheckId, CheckList, CheckPlace, PreflightVerdict};
 use super::looks::{Decision, Simulation};
@@ -10,7 +9,7 @@ use super::memo::{KnownAnswer, Memo};
 use super::policy::{PolicyPrincipal, PolicyQuestion, PolicySays, evaluate};
 use super::subject::PreflightSubject;
 use super::unknown;
-use crate::ids::TargetIndex;
+use crate::ids::{Arn, TargetIndex};
 use crate::rules::{Facts, TypeNotes};
 
 /// Service that assumes the role.
@@ -50,7 +49,7 @@ fn is_of_target(
     let on = subject.on(CheckId::RoleAccount, target);
     let evidence = CheckEvidence::new("the ARN of the role", role);
     let partition = crate::validate::partition_of(of.region.as_str()).unwrap_or("aws");
-    let why = match ArnParts::of(role) {
+    let why = match Arn::parse(role) {
         None => format!("`{role}` is not the ARN of a role"),
         Some(arn) if arn.account != of.account => format!(
             "the role {role} is of account {}, and the target is account {}: a role can be passed in its own account only",
@@ -85,7 +84,7 @@ fn looked_at(
     role: &str,
     checks: &mut CheckList,
 ) {
-    let name = ArnParts::of(role).map_or(role, |arn| arn.name());
+    let name = Arn::parse(role).map_or(role, |arn| arn.name());
     let on = |id| subject.on(id, target);
     let asked = format!("iam:GetRole {name}");
     let found = match memo.role(subject.account_place(target), name) {

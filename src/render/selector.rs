@@ -12,7 +12,7 @@ use super::Renderer;
 use super::fact::Fact;
 use super::scope::Scope;
 use crate::diagnostic::{Finding, Findings, Rule, rule, suggest};
-use crate::ids::AccountId;
+use crate::ids::{AccountId, Arn};
 use crate::parse::{self, Node};
 
 /// Criteria that a recovery point has to meet.
@@ -270,8 +270,7 @@ impl Renderer {
         if let Some((resource, node)) =
             self.part(&written.resource, "resource", scope, &mut pending, findings)
         {
-            let parts = resource.splitn(6, ':').count();
-            if !resource.starts_with("arn:") || parts < 6 {
+            if Arn::parse(&resource).is_none() {
                 self.wrong(
                     node,
                     rule::SELECTOR_RESOURCE,

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::facts::common;
 use super::notes::TypeNotes;
+use crate::ids::Arn;
 
 /// Forms of recovery points, by service: how the last part of the ARN begins, in which `*` stands for a name.
 pub(crate) type PointForms = BTreeMap<String, Vec<String>>;
@@ -48,7 +49,7 @@ pub(crate) fn beginning(form: &str) -> &str {
 /// Returns true if an ARN is that of a recovery point. Its service does not count: AWS has types that redrill does not
 /// know, whose points look like those of others.
 pub(crate) fn is_point(arn: &str) -> bool {
-    let Some(resource) = arn.splitn(6, ':').nth(5) else {
+    let Some(Arn { resource, .. }) = Arn::parse(arn) else {
         return false;
     };
     let mut forms = points().iter().flat_map(|(_, forms)| forms);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Finding, Findings, Rule, Span, did_you_mean, rule, suggest};
+use crate::ids::Arn;
 use crate::parse::{Restore, TargetTemplate};
 use crate::render::{Target, VaultName};
 
@@ -12,28 +13,6 @@ use crate::rules::{PointForms, Schema, beginning, common, points, without_role};
 
 const EXAMPLE: &str =
     "arn:aws:backup:us-west-2:123456789012:recovery-point:1EB3B5E7-9EB0-435A-A80B-108B488B0D45";
-
-/// The parts of an ARN.
-pub(super) struct Arn<'a> {
-    pub(super) partition: &'a str,
-    pub(super) service: &'a str,
-    pub(super) region: &'a str,
-    pub(super) account: &'a str,
-    pub(super) resource: &'a str,
-}
-
-/// An ARN in its parts; `None` of what is none.
-pub(super) fn split(text: &str) -> Option<Arn<'_>> {
-    let mut parts = text.splitn(6, ':');
-    (parts.next()? == "arn").then_some(())?;
-    Some(Arn {
-        partition: parts.next()?,
-        service: parts.next()?,
-        region: parts.next()?,
-        account: parts.next()?,
-        resource: parts.next()?,
-    })
-}
 
 pub(super) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
@@ -65,7 +44,7 @@ pub(super) fn recovery_point(
     let mut refuse = |rule: &'static Rule, message: String, help: String| {
         findings.push(Finding::at(source, span, rule, message, help));
     };
-    let Some(arn) = split(text) else {
+    let Some(arn) = Arn::parse(text) else {
         refuse(
             rule::ARN_FORM,
             format!(
@@ -224,7 +203,7 @@ fn of_no_form(arn: &Arn<'_>, forms: &[&str]) -> (String, String) {
 }
 
 fn is_role(role: &str) -> bool {
-    split(role).is_some_and(|arn| {
+    Arn::parse(role).is_some_and(|arn| {
         arn.service == "iam"
             && arn.region.is_empty()
             && is_account(arn.account)
@@ -285,7 +264,7 @@ pub(super) fn target(
         return;
     };
     let home = partition(target.region.as_str());
-    let of_role = split(role).map(|arn| arn.partition);
+    let of_role = Arn::parse(role).map(|arn| arn.partition);
     if !is_role(role) {
         findings.push(not_a_role(node, role, source));
     } else if let (Some(home), Some(of_role)) = (home, of_role)
@@ -307,7 +286,7 @@ pub(super) fn target(
             )),
         );
     } else if is_account(target.account.as_str())
-        && split(role).is_some_and(|arn| arn.account != target.account)
+        && Arn::parse(role).is_some_and(|arn| arn.account != target.account)
     {
         findings.push(Finding::at(
             source,

@@ -6,9 +6,10 @@
 
 use serde_json::{Map, Value};
 
-use super::arn::{is_account, is_region, split};
+use super::arn::{is_account, is_region};
 use super::problem::Checker;
 use crate::diagnostic::{Finding, Findings, Rule, rule};
+use crate::ids::Arn;
 use crate::render::Target;
 use crate::rules::{PlacedText, ReferenceKind, ReferencePlace};
 
@@ -69,7 +70,7 @@ pub(super) fn misfit(
     if kind == ReferenceKind::Zone {
         return zone(value, region);
     }
-    let arn = split(value)?;
+    let arn = Arn::parse(value)?;
     let home = partition(region);
     let has_region = is_region(region) && is_region(arn.region);
     let has_account = is_account(account) && is_account(arn.account);

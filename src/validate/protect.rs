@@ -7,8 +7,9 @@
 use serde_json::Value;
 
 use super::Text;
-use super::arn::{Arn, split};
+
 use crate::diagnostic::{Finding, Findings, Severity, Spanned, rule};
+use crate::ids::Arn;
 use crate::parse::Restore;
 use crate::render::{Rendered, Target};
 use crate::rules::{Facts, SourceKey};
@@ -164,8 +165,8 @@ fn is_in_text(entry: &str, text: &str, place: ValueContext<'_>) -> bool {
     if matches(&entry, text.trim()) {
         return true;
     }
-    if let Some(arn) = split(&entry) {
-        return words(&text).any(|word| match split(word) {
+    if let Some(arn) = Arn::parse(&entry) {
+        return words(&text).any(|word| match Arn::parse(word) {
             Some(other) => matches(&entry, word) || is_part_of(&arn, &other),
             None => !is_path && is_named(&arn, word, place),
         });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{REGION, StepFunctions};
-use crate::ids::{AccountId, RegionName, RunId, StepIndex};
+use crate::ids::{AccountId, Arn, RegionName, RunId, StepIndex};
 use crate::plan::{Plan, sha256};
 use crate::render::Target;
 
@@ -44,7 +44,7 @@ impl Names {
         Self {
             region: region.clone(),
             home,
-            partition: arn.split(':').nth(1).unwrap_or("aws").to_owned(),
+            partition: Arn::partition_of(arn).to_owned(),
             machine: format!("redrill-{}", plan.name),
             machine_role: format!("redrill-{short}-{region}-machine"),
             backup_role: format!("redrill-{short}-{region}"),

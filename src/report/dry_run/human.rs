@@ -7,6 +7,7 @@ use super::words::{class, count, counted, key_change, kind, later, recovery_poin
 use super::{DryRun, NOT_CANCELLED, Row, ShownToken};
 use crate::diagnostic::visible;
 use crate::diff::{Action, Class};
+use crate::ids::Arn;
 use crate::plan::Step;
 use crate::render::Fact;
 use crate::render::has_placeholder;
@@ -171,15 +172,14 @@ fn point<'a>(row: &'a Row<'_>, run: &'a DryRun<'_>) -> &'a str {
     }
     let arn = row.step.draft.request.recovery_point_arn.as_str();
     let target = run.plan.target_of(row.step);
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    match parts[..] {
+    match Arn::parse(arn) {
         // Images and snapshots belong to no account.
-        ["arn", _, _, region, account, resource]
+        Some(parts)
             if !run.full
-                && region == target.region
-                && (account.is_empty() || account == target.account) =>
+                && parts.region == target.region
+                && (parts.account.is_empty() || parts.account == target.account) =>
         {
-            resource
+            parts.resource
         }
         _ => arn,
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::found::{FoundKind, FoundPlace, Looked, Search, member};
-use super::{EntryForm, NamedPlace, Walls, name_arn, split};
+use super::{EntryForm, NamedPlace, Walls, name_arn};
 use crate::diagnostic::{Finding, Findings, Severity, Span, rule};
+use crate::ids::Arn;
 use crate::parse::{Document, Kind as NodeKind, MappingEntry, Node, Restore};
 use crate::render::{Metadata, Rendered, RenderedEntry, Target};
 use crate::rules::{DefaultPick, Facts, Level, Schema, Wall, kinds_in};
@@ -199,7 +200,7 @@ impl<'a> Judge<'a> {
         self.bounds.created.values().any(|created| {
             let arn = created.resource_arn.as_str();
             let is_end = arn.rsplit(['/', ':']).next() == Some(text);
-            let of_same = split(arn).is_some_and(|arn| Some(arn.service) == service);
+            let of_same = Arn::parse(arn).is_some_and(|arn| Some(arn.service) == service);
             arn == text || is_end && of_same
         })
     }

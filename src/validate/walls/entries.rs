@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{AllowEntry, DIRECTIONS, EntryForm, Walls};
 use crate::diagnostic::{Finding, Findings, Severity, did_you_mean, rule};
+use crate::ids::Arn;
 use crate::parse::{Document, DrillRuns};
 use crate::render::Target;
 use crate::rules::Wall;
 use crate::validate::Bounds;
-use crate::validate::arn::{is_account, is_region, split};
+use crate::validate::arn::{is_account, is_region};
 use crate::validate::protect::matches;
 
 /// Checks what belongs to no single restore.
@@ -230,7 +231,8 @@ fn arn_flaw(text: &str) -> Option<Flaw> {
             help.to_owned(),
         ))
     };
-    let Some(arn) = split(text).filter(|arn| !arn.resource.is_empty() && !arn.service.is_empty())
+    let Some(arn) =
+        Arn::parse(text).filter(|arn| !arn.resource.is_empty() && !arn.service.is_empty())
     else {
         return error(
             format!(

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::ids::Arn;
 use crate::rules::{Wall, WallHere};
 
 /// Kind of a value, as far as `allow` is concerned.
@@ -263,8 +264,8 @@ fn ids_within(word: &str) -> Vec<(&str, Wall<'static>)> {
 /// Returns true if an ARN, wherever it is, is of a kind; or of its service, where all of that are.
 fn is_arn_of(word: &str, pattern: Option<&str>, by_service: bool) -> bool {
     let form = pattern.map(|pattern| format!("arn:aws:{pattern}"));
-    let form = form.as_deref().and_then(super::split);
-    let (Some(arn), Some(form)) = (super::split(word), form) else {
+    let form = form.as_deref().and_then(Arn::parse);
+    let (Some(arn), Some(form)) = (Arn::parse(word), form) else {
         return false;
     };
     let is_kind = by_service || super::resource_kind(&arn) == super::resource_kind(&form);

@@ -13,10 +13,11 @@ pub(super) use check::check;
 pub(super) use entries::check_entries;
 pub use named::{NamedValue, named_values};
 
-use super::arn::{Arn, is_account, split};
+use super::arn::is_account;
 use super::place::partition;
 use super::protect::{is_unique, matches};
 use crate::diagnostic::{Span, Spanned};
+use crate::ids::Arn;
 use crate::parse::AllowTemplates;
 use crate::render::{Metadata, Target};
 use crate::rules::{Facts, Wall, value};
@@ -109,8 +110,11 @@ impl Walls {
 
     /// Returns true if any entry limits new names: a pattern of names, or an ARN of what has the name.
     fn confines_name(&self, arn: Option<&str>) -> bool {
-        let is_of = |entry: &AllowEntry| match (entry.form, arn.and_then(split), split(&entry.text))
-        {
+        let is_of = |entry: &AllowEntry| match (
+            entry.form,
+            arn.and_then(Arn::parse),
+            Arn::parse(&entry.text),
+        ) {
             (EntryForm::Name, ..) => is_name_pattern(&entry.text),
             (EntryForm::Arn, Some(made), Some(entry)) => {
                 // The ARN of a gateway says nothing of the names on it.
@@ -132,9 +136,9 @@ impl Walls {
         };
         self.entries.iter().any(|entry| {
             let text = fold(&entry.text);
-            match (split(&text), arn) {
+            match (Arn::parse(&text), arn) {
                 (Some(entry), Some(arn)) => {
-                    split(&fold(arn)).is_some_and(|arn| matches_arn(&entry, &arn))
+                    Arn::parse(&fold(arn)).is_some_and(|arn| matches_arn(&entry, &arn))
                 }
                 (Some(_), None) => false,
                 (None, _) => matches(&text, &fold(name)),
@@ -150,7 +154,7 @@ impl AllowEntry {
             true => (self.text.to_lowercase(), form.to_lowercase()),
             false => (self.text.clone(), form.to_owned()),
         };
-        match (split(&entry), split(&form)) {
+        match (Arn::parse(&entry), Arn::parse(&form)) {
             (Some(entry), Some(arn)) => matches_arn(&entry, &arn),
             // An id that AWS makes is the same thing everywhere.
             (Some(arn), None) => {
@@ -195,7 +199,7 @@ impl NamedPlace<'_> {
         let arn = format!("arn:{home}:{pattern}")
             .replace("{region}", self.region)
             .replace("{account}", self.target.account.as_str());
-        if split(&text).is_none() {
+        if Arn::parse(&text).is_none() {
             forms.push(arn.replace("{value}", &text));
         } else if let Some((before, "")) = arn.split_once("{value}")
             && let Some(bare) = text.strip_prefix(before)

@@ -1,38 +1,10 @@
-//! ARNs, as far as checks take them apart.
+//! The principal that IAM simulates.
 
-/// The parts of an ARN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ArnParts<'a> {
-    pub(super) partition: &'a str,
-    pub(super) service: &'a str,
-    pub(super) region: &'a str,
-    pub(super) account: &'a str,
-    pub(super) resource: &'a str,
-}
-
-impl<'a> ArnParts<'a> {
-    /// Of a text that is one.
-    pub(super) fn of(text: &'a str) -> Option<Self> {
-        let mut parts = text.splitn(6, ':');
-        (parts.next()? == "arn").then_some(())?;
-        Some(Self {
-            partition: parts.next()?,
-            service: parts.next()?,
-            region: parts.next()?,
-            account: parts.next()?,
-            resource: parts.next().filter(|rest| !rest.is_empty())?,
-        })
-    }
-
-    /// The name at its end: of a role behind its path.
-    pub(super) fn name(&self) -> &'a str {
-        self.resource.rsplit('/').next().unwrap_or_default()
-    }
-}
+use crate::ids::Arn;
 
 /// The user or role that IAM simulates for whoever calls: of a session, its role. STS does not tell the path of a role.
 pub(super) fn principal(caller: &str) -> Option<String> {
-    let arn = ArnParts::of(caller)?;
+    let arn = Arn::parse(caller)?;
     match (arn.service, arn.resource.split_once('/')) {
         ("iam", Some(("user" | "role", _))) => Some(caller.to_owned()),
         ("sts", Some(("assumed-role", session))) => {
