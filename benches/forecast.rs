@@ -16,7 +16,7 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 use redrill::diff::{Action, Change, Diff};
 use redrill::forecast::{ForecastOptions, ForecastSubject, forecast};
-use redrill::ids::{RestoreName, RunId, StepIndex, TargetIndex};
+use redrill::ids::{DocumentIndex, RestoreName, RunId, StepIndex, TargetIndex};
 use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
 use redrill::render::{Known, Target};
@@ -28,7 +28,7 @@ fn subject(count: usize) -> ForecastSubject {
     let step = |at: usize| Step {
         span: redrill::diagnostic::Span::default(),
         name: RestoreName::new(format!("r{at}")),
-        restore: at,
+        restore: DocumentIndex::new(at),
         target: TargetIndex::FIRST,
         needs: match at % 10 {
             0 if at > 0 => Arc::from([StepIndex::new(at - 1)]),

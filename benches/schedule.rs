@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use redrill::diff::{Action, Change, Diff};
 use redrill::execute::expected;
-use redrill::ids::{Indexed, RestoreName, RunId, StepIndex, TargetIndex};
+use redrill::ids::{DocumentIndex, Indexed, RestoreName, RunId, StepIndex, TargetIndex};
 use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
 use redrill::render::Target;
@@ -140,7 +140,7 @@ fn step(at: usize, needs: Vec<usize>, random: &mut fastrand::Rng) -> Step {
     Step {
         span: redrill::diagnostic::Span::default(),
         name: RestoreName::new(format!("r{at}")),
-        restore: at,
+        restore: DocumentIndex::new(at),
         target: TargetIndex::FIRST,
         needs: needs.into_iter().map(StepIndex::new).collect(),
         timeout: None,

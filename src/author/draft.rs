@@ -317,7 +317,7 @@ struct Member {
 /// Returns the placeholders of `write` and `otherwise`, each with its text.
 fn names(origin: &DraftSource<'_>) -> Vec<(String, String)> {
     let bytes = origin.facts.size_bytes.max(1).unsigned_abs();
-    let partition = Arn::partition_of(&origin.arn);
+    let partition = Arn::partition_of(origin.arn);
     [
         ("account", origin.account.to_string()),
         ("region", origin.region.to_string()),

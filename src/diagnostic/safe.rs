@@ -14,7 +14,7 @@ use std::io::{self, Write};
 const COMMANDS: [&str; 3] = ["##[", "##vso[", "##teamcity["];
 
 /// Returns true if a character is invisible, or moves others: controls, marks of direction and of order, line
-/// separators, invisible joiners, and noncharacters.
+/// separators, invisible joiners, and code points that are no characters.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     if c.is_ascii() {

@@ -13,7 +13,7 @@ use super::past::{PastRestore, PastRun, restores_of};
 use super::samples::quantile;
 use super::subject::ForecastSubject;
 use crate::diff::{Action, Change, Diff};
-use crate::ids::{Indexed, RunId, StepIndex, TargetIndex};
+use crate::ids::{DocumentIndex, Indexed, RunId, StepIndex, TargetIndex};
 use crate::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use crate::plan::{Draft, Plan, Request, Step};
 use crate::render::{Known, Target};
@@ -238,7 +238,7 @@ fn subject(outline: &Arc<Outline>, run: &NamedRun, start: Timestamp) -> Forecast
         let needs = needs.filter_map(|need| names.get(need.as_str()).copied());
         Step {
             name: restore.name.clone(),
-            restore: at,
+            restore: DocumentIndex::new(at),
             target: TargetIndex::new(restore.target.min(targets.len() - 1)),
             needs: needs.collect(),
             timeout: None,

@@ -60,6 +60,11 @@ index_type! {
 }
 
 index_type! {
+    /// A restore as the plan file has it: all instances of its `for_each` together.
+    pub struct DocumentIndex;
+}
+
+index_type! {
     /// A target of a plan.
     pub struct TargetIndex;
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use arn::Arn;
-pub use index::{Indexed, PlaceIndex, StepIndex, TargetIndex};
+pub use index::{DocumentIndex, Indexed, PlaceIndex, StepIndex, TargetIndex};
 
 /// A type of text that is written, read, shown, compared and looked up as the text itself.
 macro_rules! id_type {

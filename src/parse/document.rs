@@ -16,6 +16,7 @@ use super::target::{self, TargetTemplate};
 use super::{Kind, MappingEntry, Node, Variable, variables, yaml};
 use crate::diagnostic::{Findings, Source, Span, Spanned, rule};
 use crate::ids::RestoreName;
+use crate::ids::{DocumentIndex, Indexed};
 
 /// A plan file.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub struct Document {
     /// Targets that restores run in; none where the plan has none, which is a finding.
     pub targets: Vec<TargetTemplate>,
     /// Restores of the plan.
-    pub restores: Vec<Restore>,
+    pub restores: Indexed<DocumentIndex, Restore>,
     /// Commands that judge the whole, once everything is back.
     pub checks: Arc<Vec<Check>>,
     /// Commands that switch over to what came back, in their order.
@@ -175,7 +176,7 @@ pub fn document(source: &Arc<Source>, findings: &mut Findings) -> Option<Documen
         limits,
         on_failure,
         targets,
-        restores,
+        restores: restores.into(),
         checks: judged,
         cutover,
         protect,

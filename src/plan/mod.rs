@@ -15,7 +15,9 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 
 use crate::diagnostic::{Findings, Span};
-use crate::ids::{IdempotencyToken, Indexed, RestoreName, RunId, StepIndex, TargetIndex};
+use crate::ids::{
+    DocumentIndex, IdempotencyToken, Indexed, RestoreName, RunId, StepIndex, TargetIndex,
+};
 use crate::parse::{Check, ConcurrencyLimits, Document, Objectives, OnFailure, Point};
 use crate::render::{
     Fact, Instances, Known, Rendered, Renderer, RequestField, Secrets, Selector, Target, VaultName,
@@ -64,7 +66,7 @@ pub struct Step {
     /// Its name: with the key, where the restore has a `for_each`.
     pub name: RestoreName,
     /// Index of its restore in the document.
-    pub restore: usize,
+    pub restore: DocumentIndex,
     /// The target that it runs in.
     pub target: TargetIndex,
     /// The steps it waits for; shared by all instances of a restore.
@@ -223,7 +225,7 @@ impl Planner {
 
     /// The index of the target that a restore of the document runs in.
     #[must_use]
-    pub fn target_of(&self, restore: usize) -> TargetIndex {
+    pub fn target_of(&self, restore: DocumentIndex) -> TargetIndex {
         self.renderer.target_of(restore)
     }
 
@@ -330,7 +332,8 @@ impl Planner {
     pub fn release(&mut self, plan: &Plan) {
         let has_commands =
             !self.document().checks.is_empty() || !self.document().cutover.is_empty();
-        let mut wanted = vec![has_commands; self.document().restores.len()];
+        let all = self.document().restores.len();
+        let mut wanted: Indexed<DocumentIndex, bool> = vec![has_commands; all].into();
         for step in &plan.steps {
             wanted[step.restore] |= !step.draft.pending.is_empty() || !step.checks.is_empty();
         }

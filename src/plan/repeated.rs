@@ -23,8 +23,7 @@ struct Same {
 pub(super) fn once(findings: Findings, document: &Document, instances: &Instances) -> Findings {
     let repeated: HashMap<&str, usize> = document
         .restores
-        .iter()
-        .enumerate()
+        .enumerated()
         .filter(|(_, restore)| restore.for_each.is_some())
         .map(|(at, restore)| (restore.name.value.as_str(), instances.of(at).len()))
         .collect();

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Renderer;
 use super::wire::describe;
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
-use crate::ids::{Indexed, RestoreName, StepIndex};
+use crate::ids::{DocumentIndex, Indexed, RestoreName, StepIndex};
 use crate::parse::{Document, Kind, Node};
 
 /// The most characters of a key: an ARN fits in.
@@ -20,7 +20,7 @@ const LONGEST_KEY: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Instance {
     /// Index of its restore in the document.
-    pub restore: usize,
+    pub restore: DocumentIndex,
     /// Its name in journal, reports and tokens.
     pub name: RestoreName,
     /// The item that it is made for.
@@ -61,7 +61,7 @@ fn may_have_items(node: &Node, findings: &Findings) -> bool {
 #[derive(Debug, Default)]
 pub struct Instances {
     all: Indexed<StepIndex, Instance>,
-    of: Vec<Range<usize>>,
+    of: Indexed<DocumentIndex, Range<usize>>,
     index: HashMap<RestoreName, StepIndex>,
 }
 
@@ -74,19 +74,19 @@ impl Instances {
 
     /// Returns the instances of a restore.
     #[must_use]
-    pub fn of(&self, restore: usize) -> &[Instance] {
+    pub fn of(&self, restore: DocumentIndex) -> &[Instance] {
         let range = self.of.get(restore).cloned();
         &self.all.as_slice()[range.unwrap_or_default()]
     }
 
     /// Returns the positions of a restore's instances.
-    pub fn positions_of(&self, restore: usize) -> impl Iterator<Item = StepIndex> + use<> {
+    pub fn positions_of(&self, restore: DocumentIndex) -> impl Iterator<Item = StepIndex> + use<> {
         let range = self.of.get(restore).cloned();
         range.unwrap_or_default().map(StepIndex::new)
     }
 
     /// The keys of a restore's instances; none where it has no `for_each`.
-    pub fn keys(&self, restore: usize) -> impl Iterator<Item = &Arc<str>> {
+    pub fn keys(&self, restore: DocumentIndex) -> impl Iterator<Item = &Arc<str>> {
         self.of(restore)
             .iter()
             .filter_map(|instance| Some(&instance.each.as_ref()?.key))
@@ -100,7 +100,7 @@ impl Instances {
 
     /// Returns true if the items of a restore's `for_each` are not known: one instance stands for all of them.
     #[must_use]
-    pub fn is_unknown(&self, restore: usize) -> bool {
+    pub fn is_unknown(&self, restore: DocumentIndex) -> bool {
         self.of(restore)
             .first()
             .and_then(|instance| instance.each.as_ref())
@@ -139,7 +139,7 @@ impl Renderer {
     /// Takes every `for_each` apart.
     pub(super) fn expand(&self, document: &Document, findings: &mut Findings) -> Instances {
         let mut instances = Instances::default();
-        for (at, restore) in document.restores.iter().enumerate() {
+        for (at, restore) in document.restores.enumerated() {
             let name = &restore.name.value;
             let from = instances.all.len();
             match &restore.for_each {

@@ -47,7 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use crate::diagnostic::{Finding, Findings, Spanned, rule};
-use crate::ids::{Indexed, RestoreName, RunId, StepIndex, TargetIndex};
+use crate::ids::{DocumentIndex, Indexed, RestoreName, RunId, StepIndex, TargetIndex};
 use crate::parse::{Document, Kind, MappingEntry, Point};
 pub(crate) use scope::has_placeholder;
 use scope::{Cell, PLACEHOLDER_ARN, PointArn, Scope, Shared};
@@ -57,7 +57,7 @@ use template::Templates;
 #[derive(Debug)]
 pub struct Rendered {
     /// Index of its restore in the document.
-    pub index: usize,
+    pub index: DocumentIndex,
     /// Its name: with the key, where there is a `for_each`.
     pub name: RestoreName,
     /// The ARN of the recovery point, or a placeholder for it; absent where a finding says why.
@@ -156,17 +156,17 @@ impl Renderer {
     }
 
     /// Lets go of the metadata of the document's restores that are chosen; of all text, where all are.
-    pub(crate) fn release(&mut self, chosen: impl Fn(usize) -> bool) {
+    pub(crate) fn release(&mut self, chosen: impl Fn(DocumentIndex) -> bool) {
         // Whoever shares the document goes on with it as it is.
         let Some(document) = Arc::get_mut(&mut self.document) else {
             return;
         };
-        if (0..document.restores.len()).all(&chosen) {
+        if document.restores.positions().all(&chosen) {
             // Nothing is left to render, and so to say anything about.
-            document.restores = Vec::new();
+            document.restores = Indexed::default();
             document.source = crate::diagnostic::Source::new(document.source.name.clone(), "");
         }
-        for (at, restore) in document.restores.iter_mut().enumerate() {
+        for (at, restore) in document.restores.enumerated_mut() {
             if chosen(at) {
                 restore.metadata = Arc::default();
             }
@@ -193,7 +193,7 @@ impl Renderer {
 
     /// The target of one of the document's restores; the first where it names none that there is.
     #[must_use]
-    pub fn target_of(&self, restore: usize) -> TargetIndex {
+    pub fn target_of(&self, restore: DocumentIndex) -> TargetIndex {
         let document = &self.document;
         let target = document.target_of(&document.restores[restore]);
         target.map_or(TargetIndex::FIRST, TargetIndex::new)

@@ -11,7 +11,7 @@ use super::Created;
 use super::instances::{Instances, instance_name, split_instance};
 use super::scope::{Cell, PLACEHOLDER_ARN, PLACEHOLDER_JOB, Slot, join, known, names};
 use crate::diagnostic::suggest;
-use crate::ids::RestoreName;
+use crate::ids::{DocumentIndex, Indexed, RestoreName};
 use crate::parse::{Document, Restore};
 
 /// Facts that each restore may ask of others.
@@ -19,26 +19,26 @@ use crate::parse::{Document, Restore};
 pub(super) struct NeededRestores {
     plan: Arc<RestoreNames>,
     /// By restore: what it needs.
-    needs: Vec<Arc<Needs>>,
+    needs: Indexed<DocumentIndex, Arc<Needs>>,
 }
 
 /// Every restore of the plan, by name.
 #[derive(Debug, Default)]
 struct RestoreNames {
-    restores: HashMap<RestoreName, usize>,
+    restores: HashMap<RestoreName, DocumentIndex>,
     instances: Arc<Instances>,
     /// Restores with a `for_each`.
-    repeated: BTreeSet<usize>,
+    repeated: BTreeSet<DocumentIndex>,
 }
 
 /// By restore: the keys of the instances that are needed, or all.
-type Needs = BTreeMap<usize, Option<BTreeSet<String>>>;
+type Needs = BTreeMap<DocumentIndex, Option<BTreeSet<String>>>;
 
 impl NeededRestores {
     pub(super) fn new(document: &Document, instances: &Arc<Instances>) -> Self {
-        let name = |(at, restore): (usize, &Restore)| (restore.name.value.clone(), at);
-        let restores: HashMap<RestoreName, usize> =
-            document.restores.iter().enumerate().map(name).collect();
+        let name = |(at, restore): (DocumentIndex, &Restore)| (restore.name.value.clone(), at);
+        let restores: HashMap<RestoreName, DocumentIndex> =
+            document.restores.enumerated().map(name).collect();
         let nothing = Arc::new(Needs::new());
         let needs = document
             .restores
@@ -64,8 +64,7 @@ impl NeededRestores {
             .collect();
         let repeated = document
             .restores
-            .iter()
-            .enumerate()
+            .enumerated()
             .filter(|(_, restore)| restore.for_each.is_some())
             .map(|(at, _)| at)
             .collect();
@@ -82,7 +81,7 @@ impl NeededRestores {
     /// `restores`, as one of them sees it.
     pub(super) fn of(
         &self,
-        restore: usize,
+        restore: DocumentIndex,
         created: &Arc<BTreeMap<RestoreName, Created>>,
         cell: &Cell,
     ) -> Value {
@@ -160,7 +159,7 @@ impl Object for Restores {
 #[derive(Debug)]
 struct Repeated {
     name: RestoreName,
-    restore: usize,
+    restore: DocumentIndex,
     of: Arc<Restores>,
 }
 

@@ -18,7 +18,7 @@ pub fn chosen(planner: &Planner, only: &[String]) -> Result<Vec<String>, (String
             names.push(name.clone());
             continue;
         }
-        let Some(at) = restores.iter().position(|r| r.name.value == **name) else {
+        let Some(at) = restores.position(|r| r.name.value == **name) else {
             let known: Vec<&str> = match split_instance(name) {
                 Some(_) => instances.all().iter().map(|i| i.name.as_str()).collect(),
                 None => restores.iter().map(|r| r.name.value.as_str()).collect(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::{Finding, Findings, rule};
+use crate::ids::DocumentIndex;
 use crate::parse::Restore;
 use crate::plan::Planner;
 use crate::render::split_instance;
@@ -13,7 +14,7 @@ use crate::render::split_instance;
 pub fn rehearsed(planner: &Planner) -> Vec<String> {
     let document = planner.document();
     let instances = planner.instances().all();
-    let is_known = |restore: usize| {
+    let is_known = |restore: DocumentIndex| {
         let of_type = document.restores[restore].resource_type.as_ref();
         of_type.is_none_or(|of_type| planner.rules().knows(&of_type.value))
     };

@@ -4,27 +4,27 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule, suggest};
-use crate::ids::StepIndex;
+use crate::ids::{DocumentIndex, Indexed, StepIndex};
 use crate::parse::Document;
 use crate::render::{Instances, instance_name, split_instance};
 
 /// Meaning of a name in `needs`.
 enum Need<'a> {
     /// A restore, with all its instances.
-    Restore(usize),
+    Restore(DocumentIndex),
     /// One instance of a restore.
-    Instance(usize, &'a str),
+    Instance(DocumentIndex, &'a str),
 }
 
 impl Need<'_> {
-    fn restore(&self) -> usize {
+    fn restore(&self) -> DocumentIndex {
         match self {
             Self::Restore(at) | Self::Instance(at, _) => *at,
         }
     }
 }
 
-type Index<'a> = HashMap<&'a str, usize>;
+type Index<'a> = HashMap<&'a str, DocumentIndex>;
 
 fn need<'a>(name: &'a str, index: &Index<'_>) -> Option<Need<'a>> {
     if let Some(at) = index.get(name) {
@@ -37,7 +37,7 @@ fn need<'a>(name: &'a str, index: &Index<'_>) -> Option<Need<'a>> {
 /// Checks every name in `needs` and refuses cycles.
 pub(super) fn needs(document: &Document, instances: &Instances, findings: &mut Findings) {
     let index = index(document);
-    for (at, restore) in document.restores.iter().enumerate() {
+    for (at, restore) in document.restores.enumerated() {
         for (nth, written) in restore.needs.iter().enumerate() {
             let wrong = wrong(document, instances, &index, at, nth);
             findings.extend(wrong.map(|(rule, message, help, first)| {
@@ -61,7 +61,7 @@ fn wrong(
     document: &Document,
     instances: &Instances,
     index: &Index<'_>,
-    at: usize,
+    at: DocumentIndex,
     nth: usize,
 ) -> Option<(&'static Rule, String, String, Option<Span>)> {
     let restore = &document.restores[at];
@@ -136,7 +136,10 @@ fn wrong(
 
 /// The instances that a restore waits for, each once.
 #[must_use]
-pub fn needed(document: &Document, instances: &Instances) -> Vec<Arc<[StepIndex]>> {
+pub fn needed(
+    document: &Document,
+    instances: &Instances,
+) -> Indexed<DocumentIndex, Arc<[StepIndex]>> {
     let index = index(document);
     let of = |name: &str| match need(name, &index) {
         Some(Need::Restore(at)) => instances.positions_of(at).collect(),
@@ -160,8 +163,7 @@ pub fn needed(document: &Document, instances: &Instances) -> Vec<Arc<[StepIndex]
 fn index(document: &Document) -> Index<'_> {
     document
         .restores
-        .iter()
-        .enumerate()
+        .enumerated()
         .map(|(at, restore)| (restore.name.value.as_str(), at))
         .collect()
 }
@@ -171,11 +173,10 @@ fn index(document: &Document) -> Index<'_> {
 fn edges<'a>(
     document: &'a Document,
     index: &'a Index<'a>,
-) -> impl Iterator<Item = (usize, usize)> + 'a {
+) -> impl Iterator<Item = (DocumentIndex, DocumentIndex)> + 'a {
     document
         .restores
-        .iter()
-        .enumerate()
+        .enumerated()
         .flat_map(move |(at, restore)| {
             let needs = restore.needs.iter();
             let needs = needs.filter_map(|written| need(&written.value, index));
@@ -185,15 +186,17 @@ fn edges<'a>(
 
 /// The restores so that each stands behind all it needs, in the plan's order otherwise; those on a cycle are left out.
 #[must_use]
-pub fn order(document: &Document) -> Vec<usize> {
+pub fn order(document: &Document) -> Vec<DocumentIndex> {
     let index = index(document);
-    let mut waits = vec![0_usize; document.restores.len()];
-    let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); document.restores.len()];
+    let all = document.restores.len();
+    let mut waits: Indexed<DocumentIndex, usize> = vec![0; all].into();
+    let mut dependents: Indexed<DocumentIndex, Vec<DocumentIndex>> = vec![Vec::new(); all].into();
     for (at, needed) in edges(document, &index) {
         waits[at] += 1;
         dependents[needed].push(at);
     }
-    let mut ready: BTreeSet<usize> = (0..waits.len()).filter(|at| waits[*at] == 0).collect();
+    let mut ready: BTreeSet<DocumentIndex> =
+        waits.positions().filter(|at| waits[*at] == 0).collect();
     let mut order = Vec::with_capacity(waits.len());
     while let Some(at) = ready.pop_first() {
         order.push(at);
@@ -209,11 +212,11 @@ pub fn order(document: &Document) -> Vec<usize> {
 
 /// Reports each cycle once, at the `needs` that closes it.
 fn cycles(document: &Document, index: &Index<'_>, findings: &mut Findings) {
-    let mut done = vec![false; document.restores.len()];
+    let mut done: Indexed<DocumentIndex, bool> = vec![false; document.restores.len()].into();
     for at in order(document) {
         done[at] = true;
     }
-    for start in 0..done.len() {
+    for start in done.positions() {
         if done[start] {
             continue;
         }

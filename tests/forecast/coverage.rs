@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use redrill::diff::{Action, Change, Diff};
 use redrill::execute::{Course, Played, RunSimulation};
 use redrill::forecast::{DurationGroup, Forecasted, PastRestore, RestoreModel, Sampling};
-use redrill::ids::{Indexed, RestoreName, RunId, StepIndex, TargetIndex};
+use redrill::ids::{DocumentIndex, Indexed, RestoreName, RunId, StepIndex, TargetIndex};
 use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
 use redrill::render::Target;
@@ -154,7 +154,7 @@ fn step(at: usize, resource_type: &str, needs: Vec<usize>) -> Step {
     Step {
         span: redrill::diagnostic::Span::default(),
         name: RestoreName::new(format!("r{at}")),
-        restore: at,
+        restore: DocumentIndex::new(at),
         target: TargetIndex::FIRST,
         needs: needs.into_iter().map(StepIndex::new).collect(),
         timeout: None,

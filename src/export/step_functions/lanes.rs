@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::ids::{Indexed, StepIndex};
+use crate::ids::{DocumentIndex, Indexed, StepIndex};
 use crate::plan::Plan;
 
 /// Restores that need one another, directly or not.
@@ -52,7 +52,7 @@ pub(super) fn lanes(plan: &Plan, members: &[StepIndex]) -> Vec<Lane> {
     let mut level: Indexed<StepIndex, usize> = vec![0; count].into();
     let mut chain: Indexed<StepIndex, u64> = vec![0; count].into();
     // All instances of a restore need the same steps: looked through once, however many they are.
-    let mut behind: BTreeMap<usize, (usize, u64)> = BTreeMap::new();
+    let mut behind: BTreeMap<DocumentIndex, (usize, u64)> = BTreeMap::new();
     for at in members.iter().copied() {
         let step = &plan.steps[at];
         let (depth, before) = *behind.entry(step.restore).or_insert_with(|| {

@@ -8,7 +8,7 @@ use super::notes::{Note, Notes};
 use super::timing::MOST_EVENTS;
 use super::{Omission, REGION, StepFunctions, Subject};
 use crate::diagnostic::{Finding, Findings, Rule, Span, rule};
-use crate::ids::{Indexed, RegionName, StepIndex};
+use crate::ids::{DocumentIndex, Indexed, RegionName, StepIndex};
 use crate::parse::{Check, Document, OnFailure};
 use crate::plan::{Plan, Step};
 use crate::render::Fact;
@@ -138,7 +138,7 @@ impl<'a> Refusals<'a> {
         let mut chosen = Chosen::default();
         let mut is_left: Indexed<StepIndex, bool> = vec![false; plan.steps.len()].into();
         // All instances of a restore need the same steps and run in the same target.
-        let mut elsewhere: BTreeMap<usize, Option<StepIndex>> = BTreeMap::new();
+        let mut elsewhere: BTreeMap<DocumentIndex, Option<StepIndex>> = BTreeMap::new();
         for at in plan.order.iter().copied() {
             let step = &plan.steps[at];
             let region = &plan.target_of(step).region;
@@ -287,7 +287,7 @@ impl<'a> Refusals<'a> {
             let mut waiting: Vec<(StepIndex, String)> = Vec::new();
             for pair in lane.levels.windows(2) {
                 let before: BTreeSet<StepIndex> = pair[0].iter().copied().collect();
-                let mut strangers: BTreeMap<usize, Option<StepIndex>> = BTreeMap::new();
+                let mut strangers: BTreeMap<DocumentIndex, Option<StepIndex>> = BTreeMap::new();
                 for at in &pair[1] {
                     let step = &plan.steps[*at];
                     let stranger = *strangers.entry(step.restore).or_insert_with(|| {
