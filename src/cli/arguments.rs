@@ -147,7 +147,7 @@ pub(super) struct DisplayOptions {
         help_heading = "Display"
     )]
     pub(super) color: When,
-    /// Show progress as a bar or as lines. `auto`: a bar on a terminal, lines elsewhere
+    /// Show progress as a bar, as lines, or as JSON lines for programs. `auto`: a bar on a terminal, lines elsewhere
     #[arg(
         long,
         global = true,
@@ -179,6 +179,7 @@ pub(super) enum Progress {
     Auto,
     Bar,
     Lines,
+    Json,
     None,
 }
 

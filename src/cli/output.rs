@@ -6,13 +6,14 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use jiff::SignedDuration;
 
-use super::arguments::{DisplayOptions, When};
+use super::arguments::{DisplayOptions, Progress, When};
 use super::environment::Environment;
 use super::exit::Failure;
 use crate::backup::{Backoff, Clock as _, SystemClock};
-use crate::diagnostic::{Finding, Safe, fold, human, visible_lines};
+use crate::diagnostic::{Finding, Safe, Severity, fold, human, visible_lines};
 use crate::render::Secrets;
 use crate::session::Patience;
+use crate::terminal::{MessageLevel, message_line};
 
 /// After how long a run in which nothing happens says what it waits for.
 pub(super) const SAYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
@@ -40,6 +41,8 @@ pub(super) struct Output {
     stdout: AutoStream<std::io::Stdout>,
     stderr: AutoStream<std::io::Stderr>,
     quiet: bool,
+    /// Everything on standard error is a JSON line.
+    is_json: bool,
     secrets: Secrets,
     proxy: Option<&'static str>,
 }
@@ -56,6 +59,7 @@ impl Output {
             stdout: AutoStream::new(std::io::stdout(), choice),
             stderr: AutoStream::new(std::io::stderr(), choice),
             quiet: display.quiet,
+            is_json: display.progress == Progress::Json,
             proxy: environment.proxy,
             secrets: Secrets::default().with_own(environment.credentials.iter().cloned()),
         }
@@ -148,14 +152,14 @@ impl Output {
     /// Something to know that is no result; not with `-q`.
     pub(super) fn note(&mut self, text: &str) {
         if !self.quiet {
-            self.error(&visible_lines(text));
+            self.error(MessageLevel::Note, &visible_lines(text));
         }
     }
 
     /// The same with colours of its own.
     pub(super) fn styled_note(&mut self, text: &str) {
         if !self.quiet {
-            self.error(text.trim_end_matches('\n'));
+            self.error(MessageLevel::Note, text.trim_end_matches('\n'));
         }
     }
 
@@ -193,10 +197,21 @@ impl Output {
 
     /// Findings beside a result.
     pub(super) fn findings(&mut self, findings: &[Finding]) {
+        if self.is_json {
+            for finding in findings {
+                let level = match finding.severity {
+                    Severity::Error => MessageLevel::Error,
+                    Severity::Warning => MessageLevel::Warning,
+                    Severity::Note => MessageLevel::Note,
+                };
+                self.error(level, &human(std::slice::from_ref(finding), false));
+            }
+            return;
+        }
         let text = human(findings, true);
-        self.error(text.trim_end_matches('\n'));
+        self.error(MessageLevel::Note, text.trim_end_matches('\n'));
         if !findings.is_empty() {
-            self.error("");
+            self.error(MessageLevel::Note, "");
         }
     }
 
@@ -209,7 +224,13 @@ impl Output {
             .bold()
             .fg_color(Some(AnsiColor::BrightRed.into()));
         let failure_text = visible_lines(&failure.to_string()).into_owned();
-        self.error(&format!("{red}error{red:#}: {failure_text}"));
+        match self.is_json {
+            true => self.error(MessageLevel::Error, &failure_text),
+            false => self.error(
+                MessageLevel::Error,
+                &format!("{red}error{red:#}: {failure_text}"),
+            ),
+        }
         // Nothing else says that it was not the endpoint that refused.
         let proxy = self
             .proxy
@@ -221,14 +242,27 @@ impl Output {
             let cyan = Style::new()
                 .bold()
                 .fg_color(Some(AnsiColor::BrightCyan.into()));
-            self.error(&format!("{cyan}help{cyan:#}: {}", visible_lines(&help)));
+            let help = visible_lines(&help);
+            match self.is_json {
+                true => self.error(MessageLevel::Help, &help),
+                false => self.error(MessageLevel::Help, &format!("{cyan}help{cyan:#}: {help}")),
+            }
         }
     }
 
-    fn error(&mut self, text: &str) {
+    fn error(&mut self, level: MessageLevel, text: &str) {
         let mut text = text.to_owned();
         // AWS's message may have been cut within a secret.
         self.secrets.redact_sentence(&mut text);
+        if self.is_json {
+            let text = anstream::adapter::strip_str(text.trim_end()).to_string();
+            if !text.is_empty() {
+                // Nobody is left to tell where this fails.
+                let line = message_line(SystemClock.now(), level, &text);
+                let _ = writeln!(self.stderr, "{line}");
+            }
+            return;
+        }
         let text = fold(&text, stderr_width(), HANG);
         let mut out = Safe::styled(&mut self.stderr);
         // Nobody is left to tell where this fails.

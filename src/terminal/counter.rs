@@ -6,6 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Style;
+use super::machine::{MessageLevel, count_line, message_line};
+use crate::backup::{Clock as _, SystemClock};
 use crate::diagnostic::visible;
 
 /// Things between two lines.
@@ -59,9 +61,22 @@ impl Counter {
     pub fn one(&mut self) {
         self.done += 1;
         self.bar.inc(1);
-        if self.style == Style::Lines && self.done.is_multiple_of(LINE_EVERY) {
-            self.line(&format!("{} of {} {}", self.done, self.total, self.what));
+        if !self.done.is_multiple_of(LINE_EVERY) {
+            return;
         }
+        match self.style {
+            Style::Lines => self.line(&format!("{} of {} {}", self.done, self.total, self.what)),
+            Style::Json => {
+                let now = SystemClock.now();
+                self.raw(&count_line(now, self.what, self.done, self.total));
+            }
+            Style::Bar | Style::None => {}
+        }
+    }
+
+    fn raw(&mut self, line: &str) {
+        // Nobody is left to tell where this fails.
+        let _ = writeln!(self.out, "{line}");
     }
 
     /// Something to say meanwhile.
@@ -69,10 +84,8 @@ impl Counter {
         let text = visible(text);
         match self.style {
             Style::Bar => self.bar.println(&*text),
-            Style::Lines => {
-                // Nobody is left to tell where this fails.
-                let _ = writeln!(self.out, "{text}");
-            }
+            Style::Lines => self.raw(&text),
+            Style::Json => self.raw(&message_line(SystemClock.now(), MessageLevel::Note, &text)),
             Style::None => {}
         }
     }

@@ -10,8 +10,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use super::board::{Board, Size};
+use super::machine::{MessageLevel, message_line};
 use super::tally::Counts;
-use super::{Look, Now};
+use super::{Look, Now, Style};
+use crate::backup::{Clock as _, SystemClock};
 use crate::diagnostic::{LocalTime, fold, visible};
 use crate::state::Recorded;
 
@@ -22,12 +24,25 @@ const TICK: Duration = Duration::from_millis(250);
 #[derive(Clone, Default)]
 pub struct Speaker {
     rows: Arc<Mutex<Weak<Mutex<Shown>>>>,
+    is_json: bool,
 }
 
 impl Speaker {
+    /// Output in the style of the progress beside it.
+    #[must_use]
+    pub fn new(style: Style) -> Self {
+        Self {
+            is_json: style == Style::Json,
+            ..Self::default()
+        }
+    }
+
     /// Prints a message.
     pub fn say(&self, text: &str) {
-        let text = visible(text);
+        let mut text = visible(text);
+        if self.is_json {
+            text = message_line(SystemClock.now(), MessageLevel::Note, &text).into();
+        }
         let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         match rows.upgrade() {
             Some(shown) => lock(&shown).bar.println(&*text),

@@ -6,11 +6,13 @@
 mod board;
 mod counter;
 mod display;
+mod machine;
 mod tally;
 mod words;
 
 pub use counter::Counter;
 pub use display::Speaker;
+pub use machine::{MessageLevel, message_line};
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -39,6 +41,8 @@ pub enum Style {
     Bar,
     /// A line for everything that matters.
     Lines,
+    /// A JSON line for every event, for programs.
+    Json,
     /// Nothing.
     None,
 }
@@ -251,6 +255,11 @@ impl Observer for Screen {
     fn observe(&mut self, recorded: &Recorded) {
         let event = &recorded.event;
         self.tally.take(event);
+        if self.look.style == Style::Json {
+            // Nobody is left to tell where this fails.
+            let _ = writeln!(self.out, "{}", machine::event_line(recorded, self.tally));
+            return;
+        }
         let counted = self.is_large && !self.look.verbose && is_usual(event);
         let is_said = self.has_header && matches!(event, Event::RunOpened { .. });
         let words = match event {

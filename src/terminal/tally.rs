@@ -3,12 +3,13 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
 use super::Stage;
 use crate::state::Event;
 
 /// Number of restores at each stage.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Counts {
     pub(super) total: usize,
     running: usize,

@@ -17,6 +17,7 @@ mod over;
 mod plan_files;
 mod points;
 mod profiles;
+mod progress_json;
 mod question;
 mod rehearsal;
 mod rules;

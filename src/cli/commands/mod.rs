@@ -115,6 +115,7 @@ pub(super) fn run(
         speaker: Speaker::default(),
         told: BTreeSet::new(),
     };
+    context.speaker = Speaker::new(context.style());
     match command {
         RedrillCommand::Validate(arguments) => {
             runtime()?.block_on(validate::validate(&arguments, &mut context))
@@ -233,6 +234,7 @@ impl Context<'_> {
             Progress::None => Style::None,
             Progress::Bar => Style::Bar,
             Progress::Lines => Style::Lines,
+            Progress::Json => Style::Json,
             Progress::Auto if Output::is_terminal() && !self.environment.terminal.is_lines => {
                 Style::Bar
             }

@@ -19,12 +19,13 @@ use crate::backup::{Clock, Endpoint, Keeping, Pace, SystemClock};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Findings, Severity};
 use crate::diff::Wanted;
 use crate::execute::Policy;
 use crate::ids::TargetIndex;
 use crate::journal::{self, LocalStore, RunKey, RunStore as _};
 use crate::rehearsal::{NotRehearsed, Rehearsal};
+use crate::render::Known;
 use crate::render::Target;
 use crate::session::{self, Loaded};
 
@@ -98,6 +99,10 @@ pub(super) async fn rehearse(
     let rehearsal = match Rehearsal::start(options, targets).await {
         Ok(rehearsal) => rehearsal,
         Err(NotRehearsed::Emulator(why)) => {
+            // An account that is none: the plan's findings say where it is.
+            let mut findings = Findings::default();
+            loaded.planner.plan(&Known::default(), &mut findings);
+            refuse(findings)?;
             // Whoever rehearses the same run has its emulator's file and its lease.
             let holder = kept.store.holder(&run).await?.filter(|_| is_busy(&why));
             return Err(holder.map_or_else(
