@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::Context;
+use super::previewed::{PreviewRequest, Previewed};
 use super::store::Store;
 use super::world::World;
-use super::{Context, chosen, lock};
 use crate::backup::{Clock as _, SystemClock};
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
@@ -12,8 +13,7 @@ use crate::cli::files;
 use crate::cli::forecasting::{
     BacktestArguments, ForecastArguments, ForecastCommand, ForecastFormat, HistoryExport,
 };
-use crate::diff::{Action, Wanted};
-use crate::execute::Stopped;
+use crate::diff::Action;
 use crate::forecast::{
     Backtest, ForecastOptions, ForecastSubject, NamedRun, PastRestore, PastRun, PriceTable,
     TypedWhatIf, apply, backtest, forecast, restores_of,
@@ -23,8 +23,7 @@ use crate::report::{
     ForecastReport, backtest_human, backtest_json, forecast_html, forecast_human, forecast_json,
     forecast_markdown,
 };
-use crate::session::{self, Lookups, Preview, WantedPoints};
-use crate::state::History;
+use crate::session::{self, Preview, WantedPoints};
 
 /// The first line of an export.
 const HEADER: &str = "{\"schema\":\"redrill.history/v1\"}";
@@ -44,40 +43,22 @@ pub(super) async fn run(
             .map_err(|why| Failure::Usage(format!("{}: {why}", path.display())))?,
         None => PriceTable::built_in().map_err(Failure::System)?,
     };
-    let mut loaded = context.load(file, &arguments.inputs)?;
-    let lock = lock::beside(file, &arguments.inputs, &mut loaded)?;
-    let targets = loaded.planner.targets();
-    let inventory = context.inventory(&arguments.inputs, targets)?;
-    let settings = context.all_settings(&arguments.aws, targets)?;
-    let world = World::new(inventory, settings);
-    let store = context.store(&arguments.state).await?;
-    let name = loaded.planner.document().plan.value.clone();
-    let key = RunKey::new(&name, &arguments.inputs.run_id);
-    let mut history = History::default();
-    let take = |recorded| {
-        history.take(&recorded).map_err(Stopped::from)?;
-        Ok::<(), Failure>(())
-    };
-    journal::each(&store, &key, take).await?;
-    let now = SystemClock.now();
-    let mut known = session::known(&history.observed);
-    world.reveal(&mut known, loaded.planner.secrets()).await;
-    let wanted = Wanted {
-        only: chosen(&loaded.planner, &arguments.only.only)?,
+    let request = PreviewRequest {
+        file,
+        inputs: &arguments.inputs,
+        aws: &arguments.aws,
+        state: &arguments.state,
+        only: &arguments.only.only,
         retry_failed: false,
-        up_to: None,
     };
-    let readers = world.readers();
-    let lookups = Lookups {
-        points: world.points(&readers),
-        lock: lock.as_ref(),
-        has_inventory: !arguments.inputs.inventory.is_empty(),
-        checks_lock: true,
-        only: &wanted.only,
-        start: history.start().unwrap_or(now),
-    };
-    let plan = context.settled(&loaded, &mut known, &lookups).await?;
-    let mut preview = Preview::new(plan, history, known, wanted);
+    let Previewed {
+        world,
+        store,
+        run: key,
+        mut preview,
+        ..
+    } = context.previewed(&request, |_| ()).await?;
+    let now = SystemClock.now();
     sizes(&mut preview, &world, context).await;
     let runs = past_runs(&store, Some(&key), arguments.history.rehearsals, context).await?;
     let past = learned(&runs, &arguments.history.history)?;

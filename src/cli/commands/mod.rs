@@ -30,6 +30,7 @@ mod origin;
 mod plan;
 mod plan_files;
 mod preflight;
+mod previewed;
 mod programs;
 mod prove;
 mod question;

@@ -1,22 +1,21 @@
 //! `redrill plan PLAN`: the dry run. It is handed what reads, and a journal to read.
 
 use super::base::{Base, Present, resources};
+use super::previewed::{PreviewRequest, Previewed};
 use super::programs::Programs;
 use super::resume_hint::{CommandPlace, ResumeHint, quoted};
 use super::world::World;
-use super::{Context, chosen, endpoint, forecast_line, lock};
+use super::{Context, endpoint, forecast_line};
 use crate::backup::{Clock, Endpoint, SystemClock};
 use crate::cli::against::Against;
 use crate::cli::arguments::{DryRunArguments, DryRunFormat};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diagnostic::Severity;
-use crate::diff::{Action, Compared, Comparing, Review, Sense, Wanted, compare, compare_sources};
-use crate::execute::Stopped;
-use crate::journal::{self, RunKey};
+use crate::diff::{Action, Compared, Comparing, Review, Sense, compare, compare_sources};
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
-use crate::session::{self, Loaded, Lookups, POINTS_FOR_RULES, Preview, WantedPoints};
-use crate::state::{History, PositionCounter, due_after};
+use crate::session::{self, Loaded, POINTS_FOR_RULES, Preview, WantedPoints};
+use crate::state::{PositionCounter, Recorded, due_after};
 
 pub(super) async fn plan(
     arguments: &DryRunArguments,
@@ -25,74 +24,49 @@ pub(super) async fn plan(
     if let Some(path) = &arguments.output {
         OutputFile::new(path, OutputKind::SavedPlan).check()?;
     }
-    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
-    let targets = loaded.planner.targets();
-    let inventory = context.inventory(&arguments.inputs, targets)?;
-    let settings = context.all_settings(&arguments.aws, targets)?;
-    let world = World::new(inventory, settings.clone());
-    let name = &loaded.planner.document().plan.value;
-    let store = context.store(&arguments.state).await?;
-    let run = RunKey::new(name, &arguments.inputs.run_id);
-    let mut history = History::default();
     let mut counter = PositionCounter::default();
-    let take = |recorded| {
-        if arguments.output.is_some() {
-            counter.take(&recorded);
-        }
-        history.take(&recorded).map_err(Stopped::from)?;
-        Ok::<(), Failure>(())
+    let request = PreviewRequest {
+        file: &arguments.plan,
+        inputs: &arguments.inputs,
+        aws: &arguments.aws,
+        state: &arguments.state,
+        only: &arguments.only.only,
+        retry_failed: arguments.retry_failed,
     };
-    journal::each(&store, &run, take).await?;
-    let start = history.start().unwrap_or_else(|| SystemClock.now());
-    let here = match history.world() {
+    let count = |recorded: &Recorded| {
+        if arguments.output.is_some() {
+            counter.take(recorded);
+        }
+    };
+    let Previewed {
+        loaded,
+        has_lock,
+        settings,
+        world,
+        store,
+        mut preview,
+        mut said,
+        ..
+    } = context.previewed(&request, count).await?;
+    let made_at = preview.history.world();
+    let here = match made_at {
         Some(_) => Some(endpoint::of_settings(&settings).await?),
         None => None,
     };
     let is_elsewhere =
-        (history.world().zip(here.as_ref())).is_some_and(|(there, here)| there.differs_from(here));
-    let mut known = session::known(&history.observed);
-    world.reveal(&mut known, loaded.planner.secrets()).await;
-    let wanted = Wanted {
-        only: chosen(&loaded.planner, &arguments.only.only)?,
-        retry_failed: arguments.retry_failed,
-        up_to: None,
-    };
-    let readers = world.readers();
-    let lookups = Lookups {
-        points: world.points(&readers),
-        lock: lock.as_ref(),
-        has_inventory: !arguments.inputs.inventory.is_empty(),
-        checks_lock: true,
-        only: &wanted.only,
-        start,
-    };
-    let settled = loaded.settle(&mut known, &lookups, context.output).await;
-    let (plan, findings) = context.drafted(settled.map_err(Failure::Aws)?, &loaded)?;
-    let mut said = context.shown(&loaded, findings);
-    if !said.is_empty() {
-        context.output.findings(&said);
-    }
+        (made_at.zip(here.as_ref())).is_some_and(|(there, here)| there.differs_from(here));
     let found = Programs::beside(&arguments.plan, context.environment.path.as_deref())
-        .of_plan(&loaded.planner, &known);
+        .of_plan(&loaded.planner, &preview.known);
     // `run` would refuse it, here or elsewhere; a preview is not held up.
     let found = context.shown(&loaded, found.weighing(Severity::Warning));
     if !found.is_empty() {
         context.output.findings(&found);
     }
     said.extend(found);
-    let mut preview = Preview::new(plan, history, known, wanted);
     let against = arguments.against.clone().unwrap_or(Against::Source);
     let label = against.to_string();
     let compared = context
-        .compared(
-            &against,
-            arguments,
-            &loaded,
-            &mut preview,
-            lock.is_some(),
-            &world,
-        )
+        .compared(&against, arguments, &loaded, &mut preview, has_lock, &world)
         .await?;
     let notice = notice(&preview, here.as_ref().filter(|_| is_elsewhere));
     let now = SystemClock.now();

@@ -4,17 +4,16 @@ use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::Context;
 use super::clients::{Client, connected, pace};
+use super::previewed::{PreviewRequest, Previewed};
 use super::programs::Programs;
-use super::world::World;
-use super::{Context, chosen, lock};
 use crate::aws::Reads;
 use crate::backup::{Clock, SystemClock};
 use crate::cli::arguments::{PreflightArguments, PreflightFormat};
 use crate::cli::exit::{Exit, Failure};
-use crate::diff::{Action, Diff, Review, Wanted};
-use crate::execute::{Stopped, expected};
-use crate::journal::{self, RunKey};
+use crate::diff::{Action, Diff, Review};
+use crate::execute::expected;
 use crate::plan::Plan;
 use crate::preflight::{
     self, AskProgress, Looks, PreflightCheck, PreflightOptions, PreflightSubject, PreflightVerdict,
@@ -23,50 +22,27 @@ use crate::render::Known;
 use crate::report::{
     PreflightReport, preflight_human, preflight_json, preflight_junit, preflight_markdown,
 };
-use crate::session::{self, Loaded, Lookups, Preview};
-use crate::state::History;
+use crate::session::Loaded;
 use crate::terminal::Counter;
 
 pub(super) async fn preflight(
     arguments: &PreflightArguments,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
-    let lock = lock::beside(&arguments.plan, &arguments.inputs, &mut loaded)?;
-    let targets = loaded.planner.targets();
-    let inventory = context.inventory(&arguments.inputs, targets)?;
-    let settings = context.all_settings(&arguments.aws, targets)?;
-    let world = World::new(inventory, settings.clone());
-    let store = context.store(&arguments.state).await?;
-    let run = RunKey::new(
-        &loaded.planner.document().plan.value,
-        &arguments.inputs.run_id,
-    );
-    let mut history = History::default();
-    journal::each(&store, &run, |recorded| {
-        history.take(&recorded).map_err(Stopped::from)?;
-        Ok::<(), Failure>(())
-    })
-    .await?;
-    let start = history.start().unwrap_or_else(|| SystemClock.now());
-    let mut known = session::known(&history.observed);
-    world.reveal(&mut known, loaded.planner.secrets()).await;
-    let wanted = Wanted {
-        only: chosen(&loaded.planner, &arguments.only.only)?,
+    let request = PreviewRequest {
+        file: &arguments.plan,
+        inputs: &arguments.inputs,
+        aws: &arguments.aws,
+        state: &arguments.state,
+        only: &arguments.only.only,
         retry_failed: arguments.retry_failed,
-        up_to: None,
     };
-    let readers = world.readers();
-    let lookups = Lookups {
-        points: world.points(&readers),
-        lock: lock.as_ref(),
-        has_inventory: !arguments.inputs.inventory.is_empty(),
-        checks_lock: true,
-        only: &wanted.only,
-        start,
-    };
-    let plan = context.settled(&loaded, &mut known, &lookups).await?;
-    let preview = Preview::new(plan, history, known, wanted);
+    let Previewed {
+        loaded,
+        settings,
+        preview,
+        ..
+    } = context.previewed(&request, |_| ()).await?;
     let clients: Vec<Arc<Client<Reads>>> = connected(&settings, &pace(&settings, false)).await?;
     let options = PreflightOptions {
         allow_unscanned: arguments.allow_unscanned,

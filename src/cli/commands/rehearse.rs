@@ -19,7 +19,7 @@ use crate::backup::{Clock, Endpoint, Keeping, Pace, SystemClock};
 use crate::cli::arguments::Rehearse;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
-use crate::diagnostic::{Findings, Severity};
+use crate::diagnostic::Severity;
 use crate::diff::Wanted;
 use crate::execute::Policy;
 use crate::ids::TargetIndex;
@@ -100,7 +100,7 @@ pub(super) async fn rehearse(
         Ok(rehearsal) => rehearsal,
         Err(NotRehearsed::Emulator(why)) => {
             // An account that is none: the plan's findings say where it is.
-            let mut findings = Findings::default();
+            let mut findings = std::mem::take(&mut loaded.findings);
             loaded.planner.plan(&Known::default(), &mut findings);
             refuse(findings)?;
             // Whoever rehearses the same run has its emulator's file and its lease.
