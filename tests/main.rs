@@ -14,6 +14,7 @@ mod cli;
 mod complete;
 mod coverage;
 mod crash;
+mod dependencies;
 mod drill;
 mod dry_run;
 mod emulator;
