@@ -23,6 +23,7 @@ mod export;
 mod findings;
 mod for_each;
 mod forecast;
+mod getting;
 mod harness;
 mod journals;
 mod layers;
