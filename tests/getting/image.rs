@@ -97,3 +97,19 @@ fn built(scratch: &Path, context: &Path) -> Result<(), String> {
     assert_eq!(said.trim(), "Ok(true)");
     Ok(())
 }
+
+/// An empty root has no directory for temporary files either.
+#[test]
+fn a_rehearsal_does_without_a_directory_for_temporary_files() {
+    let folder = folder();
+    let plan = crate::support::repository_file("plans/quickstart.yaml");
+    crate::support::write(folder.path(), "quickstart.yaml", &plan);
+    let said = printed(
+        crate::support::process(folder.path())
+            .args(["rehearse", "quickstart.yaml"])
+            .env("TMPDIR", folder.path().join("nowhere")),
+    );
+    assert!(said.contains("3 of 3 restored"), "{said}");
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 1, "nothing is left behind");
+}

@@ -185,23 +185,26 @@ fn checksums_are_of_everything_and_found_wrong_where_a_byte_is() {
     assert!(why.contains("there is nothing in"), "{why}");
 }
 
-/// Every crate that is linked in, by the licences' own count, with the checksum of Cargo.lock; the same bytes again.
+/// Every crate that is linked in, by the licences' own count, with the checksum of Cargo.lock.
 #[test]
 fn the_bill_of_materials_has_every_crate_that_is_linked_in() {
     let Some(tools) = tools() else { return };
     let folder = folder();
-    let write = |name: &str| {
-        let out = folder.path().join(name);
-        let mut command = at_root(tools.join("bin/python").to_str().unwrap());
-        command
-            .args(["packaging/sbom.py", "x86_64-unknown-linux-gnu"])
-            .arg(&out);
-        printed(&mut command);
-        std::fs::read_to_string(out).unwrap()
-    };
-    let text = write("one.json");
-    assert!(text == write("two.json"));
+    let out = folder.path().join("redrill.cdx.json");
+    let mut command = at_root(tools.join("bin/python").to_str().unwrap());
+    command
+        .args(["packaging/sbom.py", "x86_64-unknown-linux-gnu"])
+        .arg(&out);
+    printed(&mut command);
+    let text = std::fs::read_to_string(out).unwrap();
     let bom: Value = serde_json::from_str(&text).unwrap();
+    // Of the release's date, and with the number that this version has for this target, so that it is the same again.
+    assert_eq!(bom["metadata"]["timestamp"], "2026-01-01T00:00:00+00:00");
+    let number = uuid::Uuid::new_v5(
+        &uuid::Uuid::NAMESPACE_URL,
+        format!("pkg:cargo/redrill@{VERSION}#x86_64-unknown-linux-gnu").as_bytes(),
+    );
+    assert_eq!(bom["serialNumber"], format!("urn:uuid:{number}"));
     assert_eq!(bom["bomFormat"], "CycloneDX");
     assert_eq!(bom["metadata"]["component"]["version"], VERSION);
     let mut found = BTreeSet::new();
