@@ -65,8 +65,8 @@ fn first_contact_the_exit_codes_of_each_command_are_a_row() {
 
 /// The example at the beginning is what is printed; only the time that has passed may be another.
 #[test]
-fn first_contact_the_sample_of_the_readme_is_what_is_printed() {
-    let readme = repository_file("README.md");
+fn first_contact_the_sample_of_the_page_is_what_is_printed() {
+    let readme = repository_file("docs/installing.md");
     let sample = readme.split("```text\n").nth(1).unwrap();
     let sample = sample.split("```").next().unwrap();
     let folder = folder();
@@ -96,13 +96,13 @@ fn every_schema_compiles_and_is_named_after_its_type() {
 }
 
 #[test]
-fn every_command_is_in_the_readme_and_says_what_it_does() {
-    let readme = repository_file("README.md");
+fn every_command_is_in_the_pages_and_says_what_it_does() {
+    let readme = repository_file("docs/commands.md");
     for command in redrill::cli::command().get_subcommands() {
         let name = command.get_name();
         assert!(
             readme.contains(&format!("`{name}")),
-            "README.md does not name `{name}`"
+            "docs/commands.md does not name `{name}`"
         );
         assert!(command.get_about().is_some(), "`{name}` has no help");
         for argument in command.get_arguments() {

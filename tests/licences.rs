@@ -104,6 +104,15 @@ fn linked(metadata: &Value) -> Vec<&Value> {
         .collect()
 }
 
+/// Their names and versions.
+pub(crate) fn linked_in() -> BTreeSet<String> {
+    let metadata = metadata();
+    let packages = linked(&metadata).into_iter();
+    packages
+        .map(|package| format!("{} {}", text(package, "name"), text(package, "version")))
+        .collect()
+}
+
 /// The texts that a package brings along. Where it leaves a choice and one is MIT's, that one: it is the shortest.
 fn texts(package: &Value) -> Vec<String> {
     let folder = Path::new(text(package, "manifest_path")).parent().unwrap();

@@ -390,9 +390,9 @@ pub(super) enum PolicyFormat {
     CloudFormation,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(super) struct DryRunArguments {
-    /// Plan file
+    /// Plan file, or a folder of plans
     #[arg(value_name = "PLAN", add = complete::plans())]
     pub(super) plan: PathBuf,
     #[command(flatten)]
@@ -782,8 +782,11 @@ pub(super) struct StateCopy {
 #[derive(Args, Debug)]
 pub(super) struct Explain {
     /// `EFS`, `EFS.KmsKeyId`, `plan/type`
-    #[arg(value_name = "TYPE[.KEY]|RULE", add = complete::topics())]
-    pub(super) topic: String,
+    #[arg(value_name = "TYPE[.KEY]|RULE", required_unless_present = "all", add = complete::topics())]
+    pub(super) topic: Option<String>,
+    /// Every page of the documentation, as Markdown: for where there is no network
+    #[arg(long, conflicts_with = "topic")]
+    pub(super) all: bool,
 }
 
 #[derive(Args, Debug)]

@@ -257,6 +257,10 @@ pub(super) const MORE: [More; 29] = [
             ("What AWS asks of a type", "redrill explain EFS"),
             ("One key of it", "redrill explain EFS.KmsKeyId"),
             ("What a finding means", "redrill explain plan/type"),
+            (
+                "All documentation, offline",
+                "redrill explain --all > redrill.md",
+            ),
         ],
         exits: &[0, 64],
     },

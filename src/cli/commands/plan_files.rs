@@ -1,4 +1,4 @@
-//! The plans that `redrill validate` is given: files, and folders of plans among which other files lie.
+//! The plans that `redrill validate` and `redrill plan` are given: files, and folders of plans among which other files lie.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

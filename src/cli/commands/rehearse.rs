@@ -239,10 +239,13 @@ impl RehearsalStore {
         arguments: &Rehearse,
     ) -> Result<Self, Failure> {
         let Some(state) = state else {
-            let passing = tempfile::tempdir().map_err(|source| Failure::Io {
-                path: "the directory for temporary files".into(),
-                source,
-            })?;
+            // An empty root has no directory for temporary files.
+            let passing = tempfile::tempdir()
+                .or_else(|source| tempfile::tempdir_in(".").map_err(|_| source))
+                .map_err(|source| Failure::Io {
+                    path: "the directory for temporary files".into(),
+                    source,
+                })?;
             return Ok(Self {
                 store: LocalStore::new(passing.path()).in_passing(),
                 emulator: None,

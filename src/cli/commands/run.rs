@@ -137,7 +137,7 @@ async fn once(typed: &RunArguments, context: &mut Context<'_>) -> Result<Exit, F
         None => typed.clone(),
     };
     if arguments.dry_run {
-        return super::plan::plan(&arguments.dry(), context).await;
+        return super::plan::one(&arguments.dry(), context).await;
     }
     let mut loaded = context.load(&arguments.plan, &arguments.inputs)?;
     if let Some(saved) = &saved {
