@@ -12,6 +12,7 @@ use super::subject::ForecastSubject;
 use super::what_if::TypedWhatIf;
 use crate::execute::RunSimulation;
 use crate::ids::{Indexed, RestoreName, StepIndex};
+use crate::state::RecordedForecast;
 
 /// Number of bars in a picture of the distribution.
 const BARS: usize = 24;
@@ -181,6 +182,28 @@ pub struct RunForecast {
     /// Number of restores that are back by a time, in one of ten samples, in half, and in nine of ten; nothing if that
     /// was not asked for.
     pub back: Vec<(f64, Vec<f64>)>,
+}
+
+impl RunForecast {
+    /// What a journal keeps of it.
+    #[must_use]
+    pub fn recorded(&self) -> RecordedForecast {
+        let number = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
+        let rto = self.objectives.iter().find(|of| of.what == "rto");
+        let per_mille = rto.and_then(|rto| rto.probability);
+        let known = self.basis.iter().filter(|of| of.from == Basis::History);
+        RecordedForecast {
+            p50_seconds: self.makespan.p50,
+            p90_seconds: self.makespan.p90,
+            rto_seconds: rto.map(|rto| rto.seconds),
+            rto_per_mille: per_mille.map(|part| (part * 1000.0).round() as u32),
+            restores: number(self.restores.len()),
+            samples: self.samples,
+            types: number(self.basis.len()),
+            types_with_history: number(known.count()),
+            runs: self.runs,
+        }
+    }
 }
 
 /// Forecasts a run from what was.

@@ -5,4 +5,5 @@ mod confidence;
 mod costs;
 mod coverage;
 mod limits;
+mod outcome;
 mod same_clock;

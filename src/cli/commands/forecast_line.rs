@@ -10,9 +10,10 @@ use super::store::Store;
 use crate::cli::exit::Failure;
 use crate::diagnostic::{Finding, Source, Span, duration, rule};
 use crate::diff::{Action, Diff};
+use crate::execute::Policy;
 use crate::forecast::{
-    Backtest, ForecastOptions, ForecastSubject, ObjectiveForecast, RestoreModel, RunForecast,
-    backtest, forecast,
+    Backtest, ForecastOptions, ForecastSubject, ObjectiveForecast, PastRestore, RestoreModel,
+    RunForecast, backtest, forecast,
 };
 use crate::journal::RunKey;
 use crate::parse::Objectives;
@@ -32,40 +33,39 @@ fn samples(steps: usize) -> u32 {
     u32::try_from(samples).unwrap_or(1)
 }
 
+/// What earlier runs of the same plan took.
+pub(super) async fn earlier(store: &Store, run: &RunKey) -> Vec<PastRestore> {
+    learned(&some_runs(store, run).await, &[]).unwrap_or_default()
+}
+
 /// A forecast of what a preview shows; none where nothing would be started.
-pub(super) async fn of_preview(
+pub(super) fn of_preview(
     preview: &Preview,
-    store: &Store,
+    past: &[PastRestore],
     now: Timestamp,
+    policy: &Policy,
 ) -> Option<RunForecast> {
     if preview.diff.count(Action::Start) == 0 || preview.diff.has_conflict() {
         return None;
     }
-    let key = RunKey::new(&preview.plan.name, &preview.plan.run_id);
-    let past = learned(&some_runs(store, &key).await, &[]).unwrap_or_default();
-    let subject = ForecastSubject::new(
+    let mut subject = ForecastSubject::new(
         preview.plan.clone(),
         preview.diff.clone(),
         &preview.known,
         &preview.history.observed,
         now,
     );
+    subject.cutover = policy.cutover;
     let options = ForecastOptions {
         samples: samples(subject.plan.steps.len()),
+        keeps_rates: !policy.no_rate_limit,
         ..ForecastOptions::default()
     };
-    Some(forecast(&subject, &past, &options))
+    Some(forecast(&subject, past, &options))
 }
 
 /// Takes over how long restores of each type took in earlier runs of a plan, for the order of starting and the expected end.
-pub(super) async fn expect(
-    plan: &mut Plan,
-    known: &Known,
-    run: &RunKey,
-    store: &Store,
-    now: Timestamp,
-) {
-    let past = learned(&some_runs(store, run).await, &[]).unwrap_or_default();
+pub(super) fn expect(plan: &mut Plan, known: &Known, past: &[PastRestore], now: Timestamp) {
     if past.is_empty() {
         return;
     }
@@ -75,7 +75,7 @@ pub(super) async fn expect(
     };
     let observed = RunState::default();
     let subject = ForecastSubject::new(plan.clone(), nothing, known, &observed, now);
-    let model = RestoreModel::learn(&subject.groups, &past);
+    let model = RestoreModel::learn(&subject.groups, past);
     for (step, of) in plan.steps.iter_mut().zip(&subject.restores) {
         let typical = model.typical(of).map(SignedDuration::try_from_secs_f64);
         if let Some(Ok(typical)) = typical {

@@ -12,7 +12,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diagnostic::Severity;
 use crate::diff::{Action, Compared, Comparing, Review, Sense, Wanted, compare, compare_sources};
-use crate::execute::Stopped;
+use crate::execute::{Policy, Stopped};
 use crate::journal::{self, RunKey};
 use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
 use crate::session::{self, Loaded, Lookups, POINTS_FOR_RULES, Preview, WantedPoints};
@@ -98,7 +98,10 @@ pub(super) async fn plan(
     let now = SystemClock.now();
     let forecast = match is_elsewhere {
         true => None,
-        false => forecast_line::of_preview(&preview, &store, now).await,
+        false => {
+            let past = forecast_line::earlier(&store, &run).await;
+            forecast_line::of_preview(&preview, &past, now, &Policy::default())
+        }
     };
     let source = &loaded.planner.document().source;
     let missed = match &forecast {
