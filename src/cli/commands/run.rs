@@ -500,7 +500,8 @@ pub(super) async fn execute<C: Clock>(
     let is_read = execution.rehearsal || !execution.confirmed && can_ask().is_ok();
     let mut forecast = None;
     if is_read || preview.history.opened.is_none() {
-        forecast = forecast_line::of_preview(&preview, &past, clock.now(), &execution.policy);
+        let policy = &execution.policy;
+        forecast = forecast_line::of_preview(&preview, &past, clock.now(), policy, false);
     }
     if let Some(found) = forecast.as_ref().filter(|_| is_read) {
         let at = if execution.rehearsal { " at AWS" } else { "" };
