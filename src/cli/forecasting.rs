@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use super::arguments::{AwsOptions, HumanOrJson, InputOptions, OnlyOption, StateOption};
+use super::arguments::{AwsOptions, HumanOrJson, InputOptions, On, OnlyOption, StateOption};
 use super::complete;
 use crate::forecast::TypedWhatIf;
 
@@ -60,6 +60,9 @@ pub(super) struct ForecastArguments {
         help_heading = "Forecast"
     )]
     pub(super) stays: SignedDuration,
+    /// With the cost of the state machines that start the restores, as `run --on` has them do
+    #[arg(long, value_name = "SERVICE", help_heading = "Forecast")]
+    pub(super) on: Option<On>,
     /// Output format. `markdown`: a comment on a pull request. `html`: a page in one file
     #[arg(long, default_value = "human", help_heading = "Output")]
     pub(super) format: ForecastFormat,

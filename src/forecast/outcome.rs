@@ -42,6 +42,8 @@ pub struct ForecastOptions<'a> {
     pub prices: Option<&'a PriceTable>,
     /// For how long what is created stays, hours.
     pub stays: f64,
+    /// State transitions by Region, where state machines start the restores.
+    pub transitions: &'a [(String, u64)],
 }
 
 impl Default for ForecastOptions<'_> {
@@ -56,6 +58,7 @@ impl Default for ForecastOptions<'_> {
             counts_back: false,
             prices: None,
             stays: STAYS,
+            transitions: &[],
         }
     }
 }
@@ -258,7 +261,7 @@ pub fn forecast(
         runs: u32::try_from(runs.len()).unwrap_or(u32::MAX),
         cost: options
             .prices
-            .map(|prices| of_prices(subject, &samples, &acts, prices, options.stays)),
+            .map(|prices| of_prices(subject, &samples, &acts, prices, options)),
         seed,
         samples: options.samples,
         bars: bars(&samples.ends),
@@ -390,7 +393,7 @@ fn of_prices(
     samples: &Samples,
     acts: &Indexed<StepIndex, bool>,
     prices: &PriceTable,
-    stays: f64,
+    options: &ForecastOptions<'_>,
 ) -> ForecastCost {
     let end = samples.end(0.5);
     let steps = subject.plan.steps.enumerated();
@@ -402,9 +405,9 @@ fn of_prices(
             resource_type: &step.draft.request.resource_type,
             size_bytes: of.size_bytes,
             is_cold: of.is_cold,
-            hours: stays + (end - back).max(0.0) / 3600.0,
+            hours: options.stays + (end - back).max(0.0) / 3600.0,
         }
     });
     let priced: Vec<PricedRestore<'_>> = priced.collect();
-    cost(prices, &priced, None)
+    cost(prices, &priced, options.transitions)
 }

@@ -340,10 +340,20 @@ fn timeline(forecast: &RunForecast) -> String {
 }
 
 pub(super) fn cost_words(cost: &ForecastCost) -> String {
-    let mut text = format!(
-        "cost, as far as prices are known: {:.2} {} (restores {:.2}, what is created {:.2}), prices of {}\n",
-        cost.total, cost.currency, cost.restores, cost.created, cost.prices_of
-    );
+    let machines = match cost.transitions {
+        transitions if transitions > 0.0 => format!(", Step Functions {transitions:.2}"),
+        _ => String::new(),
+    };
+    let mut text = match cost.is_priced {
+        true => format!(
+            "cost, as far as prices are known: {:.2} {} (restores {:.2}, what is created {:.2}{machines}), prices of {}\n",
+            cost.total, cost.currency, cost.restores, cost.created, cost.prices_of
+        ),
+        false => format!(
+            "cost: no price is known of what this run needs, in the prices of {}\n",
+            cost.prices_of
+        ),
+    };
     if !cost.left_out.is_empty() {
         let _ = writeln!(
             text,
@@ -453,6 +463,11 @@ pub fn forecast_markdown(report: &ForecastReport<'_>) -> String {
     for of in &forecast.basis {
         let words = format!("{}: {}", type_words(of), basis_words(of));
         let _ = writeln!(text, "- {}", markdown::escaped(&words));
+    }
+    if let Some(cost) = &forecast.cost {
+        for line in cost_words(cost).lines() {
+            let _ = writeln!(text, "\n{}.", markdown::escaped(line.trim()));
+        }
     }
     if let Some(record) = report.record {
         let _ = writeln!(text, "\n{}.", markdown::escaped(&trust(record)));

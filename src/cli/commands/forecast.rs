@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::store::Store;
 use super::world::World;
-use super::{Context, chosen, lock};
+use super::{Context, chosen, forecast_line, lock};
 use crate::backup::{Clock as _, SystemClock};
-use crate::cli::arguments::HumanOrJson;
+use crate::cli::arguments::{HumanOrJson, On};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::forecasting::{
@@ -14,6 +14,7 @@ use crate::cli::forecasting::{
 };
 use crate::diff::{Action, Wanted};
 use crate::execute::Stopped;
+use crate::export::{self, Subject};
 use crate::forecast::{
     Backtest, ForecastOptions, ForecastSubject, NamedRun, PastRestore, PastRun, PriceTable,
     TypedWhatIf, apply, backtest, forecast, restores_of,
@@ -82,12 +83,30 @@ pub(super) async fn run(
     let runs = past_runs(&store, Some(&key), arguments.history.rehearsals, context).await?;
     let past = learned(&runs, &arguments.history.history)?;
     let Preview {
-        plan,
+        mut plan,
         history,
         known,
         diff,
         ..
     } = preview;
+    // A run starts in this order.
+    forecast_line::expect(&mut plan, &known, &past, now);
+    let transitions = match arguments.on {
+        Some(On::StepFunctions) => {
+            let counted = export::state_transitions(&Subject {
+                file: &file.to_string_lossy(),
+                plan: &plan,
+                planner: &loaded.planner,
+                known: &known,
+            });
+            counted.map_err(|findings| Failure::Findings(context.shown(&loaded, findings)))?
+        }
+        None => Vec::new(),
+    };
+    let transitions = transitions.into_iter();
+    let transitions: Vec<(String, u64)> = transitions
+        .map(|(region, count)| (region.to_string(), count))
+        .collect();
     let mut subject = ForecastSubject::new(plan, diff, &known, &history.observed, now);
     subject.cutover = arguments.cutover;
     refuse_unknown(&arguments.what_if, &subject)?;
@@ -101,6 +120,7 @@ pub(super) async fn run(
         counts_back: arguments.format == ForecastFormat::Html,
         prices: Some(&prices),
         stays: arguments.stays.as_secs_f64() / 3600.0,
+        transitions: &transitions,
     };
     let found = forecast(&subject, &past, &options);
     let record = (!runs.is_empty()).then(|| backtest(runs));
