@@ -40,7 +40,7 @@ pub(super) async fn run(
     let Some(file) = &arguments.plan else {
         return Err(Failure::Usage("a plan is missing".to_owned()));
     };
-    let prices = match &arguments.prices {
+    let prices = match &arguments.cost.prices {
         Some(path) => PriceTable::read(&files::text(path)?)
             .map_err(|why| Failure::Usage(format!("{}: {why}", path.display())))?,
         None => PriceTable::built_in().map_err(Failure::System)?,
@@ -91,7 +91,7 @@ pub(super) async fn run(
     } = preview;
     // A run starts in this order.
     forecast_line::expect(&mut plan, &known, &past, now);
-    let transitions = match arguments.on {
+    let transitions = match arguments.cost.on {
         Some(On::StepFunctions) => {
             let counted = export::state_transitions(&Subject {
                 file: &file.to_string_lossy(),
@@ -119,7 +119,7 @@ pub(super) async fn run(
         tries_limits: true,
         counts_back: arguments.format == ForecastFormat::Html,
         prices: Some(&prices),
-        stays: arguments.stays.as_secs_f64() / 3600.0,
+        stays: arguments.cost.stays.as_secs_f64() / 3600.0,
         transitions: &transitions,
     };
     let found = forecast(&subject, &past, &options);

@@ -36,14 +36,12 @@ pub struct ForecastOutcome {
     pub within_p90: Option<bool>,
     /// True if another runner came after the first: the time between them counts.
     pub resumed: bool,
-    /// All restores of the plan.
-    #[serde(skip)]
-    of: usize,
-    #[serde(skip)]
-    has_failed: bool,
     /// True if an emulator made the times up: there is nothing to compare then.
     #[serde(skip)]
     pub(in crate::report) is_emulated: bool,
+    /// All restores of the plan, and whether the run has failed.
+    #[serde(skip)]
+    of: (usize, bool),
 }
 
 impl ForecastOutcome {
@@ -65,8 +63,7 @@ impl ForecastOutcome {
             within_p50: took.map(|took| took <= made.p50_seconds),
             within_p90: took.map(|took| took <= made.p90_seconds),
             resumed: report.runners.len() > 1,
-            of: report.restores.len(),
-            has_failed: verdict == Verdict::Failed,
+            of: (report.restores.len(), verdict == Verdict::Failed),
             is_emulated: report.world.as_ref().is_some_and(|at| *at != Endpoint::Aws),
         }
     }
@@ -83,8 +80,9 @@ impl ForecastOutcome {
             let met = crate::report::forecast::percent(probability);
             words.push_str(&format!(", RTO {} in {met}", duration(rto)));
         }
-        if (self.restores as usize) < self.of {
-            words.push_str(&format!(", of {} of {} restores", self.restores, self.of));
+        let (all, has_failed) = self.of;
+        if (self.restores as usize) < all {
+            words.push_str(&format!(", of {} of {all} restores", self.restores));
         }
         words.push_str(&match (self.types_with_history, self.types) {
             (0, _) => " (no history)".to_owned(),
@@ -93,7 +91,7 @@ impl ForecastOutcome {
         });
         let took = self.took_seconds.filter(|_| !self.is_emulated);
         if let Some(took) = took {
-            let how = if self.has_failed {
+            let how = if has_failed {
                 "it failed after"
             } else {
                 "it took"
