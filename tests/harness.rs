@@ -238,6 +238,7 @@ pub(crate) async fn run_with<A: Reader + Writer + 'static>(
         saved_plan: None,
         outline,
         start: emulator.clock().now(),
+        forecast: None,
     };
     let mut preview = Preview::new(plan, history, known.clone(), wanted);
     assert!(!preview.diff.has_conflict(), "{:?}", preview.diff);

@@ -31,6 +31,17 @@ impl fmt::Display for Against {
     }
 }
 
+impl Against {
+    /// Where the plan is that it names, in words; none where it is no plan.
+    pub(super) fn place(&self) -> Option<String> {
+        match self {
+            Self::Source | Self::Run(_) => None,
+            Self::Git(revision) => Some(format!("on {revision}")),
+            Self::File(path) => Some(format!("in {}", path.display())),
+        }
+    }
+}
+
 pub(super) fn against(text: &str) -> Result<Against, String> {
     match text.split_once(':') {
         None if text == "source" => Ok(Against::Source),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 
-use super::arguments::{AwsOptions, HumanOrJson, InputOptions, OnlyOption, StateOption};
+use super::arguments::{AwsOptions, HumanOrJson, InputOptions, On, OnlyOption, StateOption};
 use super::complete;
 use crate::forecast::TypedWhatIf;
 
@@ -49,6 +49,16 @@ pub(super) struct ForecastArguments {
     /// Repeat a forecast that named this seed. Default: one that follows from the plan
     #[arg(long, value_name = "N", help_heading = "Forecast")]
     pub(super) seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) cost: CostOptions,
+    /// Output format. `markdown`: a comment on a pull request. `html`: a page in one file
+    #[arg(long, default_value = "human", help_heading = "Output")]
+    pub(super) format: ForecastFormat,
+}
+
+/// What the cost is made of.
+#[derive(Args, Debug)]
+pub(super) struct CostOptions {
     /// Prices in place of those that are built in
     #[arg(long, value_name = "FILE", help_heading = "Forecast")]
     pub(super) prices: Option<PathBuf>,
@@ -60,9 +70,9 @@ pub(super) struct ForecastArguments {
         help_heading = "Forecast"
     )]
     pub(super) stays: SignedDuration,
-    /// Output format. `markdown`: a comment on a pull request. `html`: a page in one file
-    #[arg(long, default_value = "human", help_heading = "Output")]
-    pub(super) format: ForecastFormat,
+    /// With the cost of the state machines that start the restores, as `run --on` has them do
+    #[arg(long, value_name = "SERVICE", help_heading = "Forecast")]
+    pub(super) on: Option<On>,
 }
 
 #[derive(Debug, Subcommand)]

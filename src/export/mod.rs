@@ -10,8 +10,8 @@ mod step_functions;
 pub use files::{Drift, Files};
 pub use kit::{MOST_PAGES, is_same_kit, kit, kit_drift};
 pub use step_functions::{
-    Omission, StepFunctions, is_for_step_functions, machine_policies, step_functions,
-    step_functions_drift,
+    Omission, StepFunctions, is_for_step_functions, machine_policies, state_transitions,
+    step_functions, step_functions_drift,
 };
 
 use crate::plan::{Plan, Planner};

@@ -101,16 +101,20 @@ pub struct ForecastCost {
     pub sources: Vec<String>,
     /// Parts that are left out, because there is no price or no size.
     pub left_out: Vec<String>,
+    /// True if any part has a price: otherwise the sum is nothing, and means nothing.
+    #[serde(skip)]
+    pub is_priced: bool,
 }
 
-/// Adds up what is known. `transitions` are those of Step Functions, with the Region that they are made in.
+/// Adds up what is known. `transitions` are those of Step Functions, with the Regions that they are made in.
 #[must_use]
 pub fn cost(
     prices: &PriceTable,
     restores: &[PricedRestore<'_>],
-    transitions: Option<(&str, u64)>,
+    transitions: &[(String, u64)],
 ) -> ForecastCost {
-    let (mut of_restores, mut created) = (0.0, 0.0);
+    let (mut of_restores, mut created, mut of_transitions) = (0.0, 0.0, 0.0);
+    let mut is_priced = false;
     let mut left_out: BTreeSet<String> = BTreeSet::new();
     let nothing = RegionPrices::default();
     for restore in restores {
@@ -122,7 +126,10 @@ pub fn cost(
         };
         let size = restore.size_bytes.map(|size| size.max(0) as f64 / GB);
         match (per_gb, size) {
-            (Some(price), Some(size)) => of_restores += price * size,
+            (Some(price), Some(size)) => {
+                is_priced = true;
+                of_restores += price * size;
+            }
             (Some(_), None) => {
                 left_out.insert(format!("{name} restores whose size is not known"));
             }
@@ -134,24 +141,30 @@ pub fn cost(
             region.stored_per_gb_month.get(name),
             region.created_per_hour.get(name),
         );
-        created += hourly.map_or(0.0, |price| price * restore.hours);
+        if let Some(price) = hourly {
+            is_priced = true;
+            created += price * restore.hours;
+        }
         if let (Some(price), Some(size)) = (stored, size) {
+            is_priced = true;
             created += price * size * restore.hours / HOURS_IN_MONTH;
         }
         if stored.is_none() && hourly.is_none() {
             left_out.insert(format!("what {name} restores create in {}", restore.region));
         }
     }
-    let of_transitions = transitions.map_or(0.0, |(region, count)| {
+    for (region, count) in transitions {
         let price = prices.regions.get(region);
         match price.and_then(|region| region.transitions_per_1000) {
-            Some(price) => price * count as f64 / 1000.0,
+            Some(price) => {
+                is_priced = true;
+                of_transitions += price * *count as f64 / 1000.0;
+            }
             None => {
                 left_out.insert(format!("Step Functions in {region}"));
-                0.0
             }
         }
-    });
+    }
     ForecastCost {
         currency: prices.currency.clone(),
         total: of_restores + created + of_transitions,
@@ -161,5 +174,6 @@ pub fn cost(
         prices_of: prices.date,
         sources: prices.sources.clone(),
         left_out: left_out.into_iter().collect(),
+        is_priced,
     }
 }

@@ -76,6 +76,10 @@ pub struct RestoreModel {
     shape: Vec<f64>,
     /// Waiting at AWS, of all groups, seconds.
     waits: Vec<f64>,
+    /// The same by run: a queue may be there for all of a run.
+    waits_by_run: Vec<Vec<f64>>,
+    /// How alike the waits of a run are, from 0 to 1.
+    waits_alike: f64,
     /// Seconds a check, of all groups.
     checks: Vec<f64>,
     /// After which part of its time a job failed.
@@ -107,6 +111,8 @@ pub struct Drawn {
     fails: Vec<f64>,
     check_fails: f64,
     day: f64,
+    /// The run whose queue this sample has.
+    queue: Option<usize>,
 }
 
 fn mib(size_bytes: i64) -> f64 {
@@ -140,6 +146,8 @@ impl RestoreModel {
             groups: learned,
             shape: Vec::new(),
             waits: Vec::new(),
+            waits_by_run: Vec::new(),
+            waits_alike: 0.0,
             checks: Vec::new(),
             broke_after: Vec::new(),
             day: (DAY, DAY_WORTH),
@@ -194,11 +202,14 @@ impl RestoreModel {
 
     /// Counts what fails, what waits and what is checked.
     fn count(&mut self, observed: &[Vec<&PastRestore>]) {
+        let mut by_run: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
         for (group, observed) in self.groups.iter_mut().zip(observed) {
             for past in observed {
                 group.seen += 1.0;
                 // Of those whose waiting was not seen it is part of the work.
-                group.waits.push(past.pending_seconds.unwrap_or(0.0));
+                let wait = past.pending_seconds.unwrap_or(0.0);
+                group.waits.push(wait);
+                by_run.entry(past.run).or_default().push(wait);
                 group.sizes.extend(past.size_bytes.map(mib));
                 if !past.completed {
                     group.failed += 1.0;
@@ -217,6 +228,9 @@ impl RestoreModel {
             self.waits.extend(&group.waits);
             self.checks.extend(&group.checks);
         }
+        self.waits_by_run = by_run.into_values().collect();
+        let runs = self.waits_by_run.len() as f64;
+        self.waits_alike = alike(&self.waits_by_run) * runs / (runs + WAIT_WORTH);
         let (seen, failed) = self
             .groups
             .iter()
@@ -250,6 +264,10 @@ impl RestoreModel {
             fails,
             check_fails,
             day: self.day.0 * chance.student(self.day.1),
+            queue: match self.waits_by_run.len() {
+                0 | 1 => None,
+                runs => Some((chance.unit() * runs as f64) as usize),
+            },
         }
     }
 
@@ -340,11 +358,18 @@ impl RestoreModel {
             true => COLD.as_secs_f64() * (THAW * chance.normal()).exp(),
             false => 0.0,
         };
-        self.wait(group, chance) + work + thaw
+        self.wait(group, drawn, chance) + work + thaw
     }
 
-    /// Draws the wait of a job at AWS: as one of its group did, else as one of any group, else as is assumed.
-    fn wait(&self, group: &LearnedGroup, chance: &mut RandomDraws) -> f64 {
+    /// Draws the wait of a job at AWS: as one of the run did whose queue it is, as far as the waits of a run are alike; as one
+    /// of its group did, else as one of any group, else as is assumed.
+    fn wait(&self, group: &LearnedGroup, drawn: &Drawn, chance: &mut RandomDraws) -> f64 {
+        let queue = drawn.queue.and_then(|run| self.waits_by_run.get(run));
+        if let Some(waits) = queue.filter(|_| chance.happens(self.waits_alike))
+            && let Some(wait) = chance.one_of(waits)
+        {
+            return *wait;
+        }
         picked(&group.waits, WAIT_WORTH, chance)
             .or_else(|| picked(&self.waits, WAIT_WORTH * 2.0, chance))
             .unwrap_or_else(|| PENDING.0 * (PENDING.1 * chance.normal()).exp())
@@ -409,6 +434,37 @@ fn picked(of: &[f64], worth: f64, chance: &mut RandomDraws) -> Option<f64> {
     match chance.happens(count / (count + worth)) {
         true => chance.one_of(of).copied(),
         false => None,
+    }
+}
+
+/// How alike the values of a group are next to those of all groups: the intraclass correlation of their logarithms, by
+/// analysis of variance (Fisher, «Statistical Methods for Research Workers», 1925, chapter 7).
+fn alike(groups: &[Vec<f64>]) -> f64 {
+    let logs: Vec<Vec<f64>> = (groups.iter())
+        .map(|of| of.iter().map(|value| value.max(0.0).ln_1p()).collect())
+        .collect();
+    let (count, groups) = (
+        logs.iter().map(Vec::len).sum::<usize>() as f64,
+        logs.len() as f64,
+    );
+    if groups < 2.0 || count <= groups {
+        return 0.0;
+    }
+    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len().max(1) as f64;
+    let of_all = logs.iter().flatten().sum::<f64>() / count;
+    let (mut between, mut within, mut squares) = (0.0, 0.0, 0.0);
+    for of in &logs {
+        let (size, own) = (of.len() as f64, mean(of));
+        between += size * (own - of_all).powi(2);
+        within += of.iter().map(|value| (value - own).powi(2)).sum::<f64>();
+        squares += size * size;
+    }
+    let (between, within) = (between / (groups - 1.0), within / (count - groups));
+    let size = (count - squares / count) / (groups - 1.0);
+    let all = between + (size - 1.0) * within;
+    match all > 0.0 {
+        true => ((between - within) / all).clamp(0.0, 1.0),
+        false => 0.0,
     }
 }
 

@@ -12,6 +12,7 @@ use super::subject::ForecastSubject;
 use super::what_if::TypedWhatIf;
 use crate::execute::RunSimulation;
 use crate::ids::{Indexed, RestoreName, StepIndex};
+use crate::state::RecordedForecast;
 
 /// Number of bars in a picture of the distribution.
 const BARS: usize = 24;
@@ -41,6 +42,8 @@ pub struct ForecastOptions<'a> {
     pub prices: Option<&'a PriceTable>,
     /// For how long what is created stays, hours.
     pub stays: f64,
+    /// State transitions by Region, where state machines start the restores.
+    pub transitions: &'a [(String, u64)],
 }
 
 impl Default for ForecastOptions<'_> {
@@ -55,6 +58,7 @@ impl Default for ForecastOptions<'_> {
             counts_back: false,
             prices: None,
             stays: STAYS,
+            transitions: &[],
         }
     }
 }
@@ -183,6 +187,28 @@ pub struct RunForecast {
     pub back: Vec<(f64, Vec<f64>)>,
 }
 
+impl RunForecast {
+    /// What a journal keeps of it.
+    #[must_use]
+    pub fn recorded(&self) -> RecordedForecast {
+        let number = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
+        let rto = self.objectives.iter().find(|of| of.what == "rto");
+        let per_mille = rto.and_then(|rto| rto.probability);
+        let known = self.basis.iter().filter(|of| of.from == Basis::History);
+        RecordedForecast {
+            p50_seconds: self.makespan.p50,
+            p90_seconds: self.makespan.p90,
+            rto_seconds: rto.map(|rto| rto.seconds),
+            rto_per_mille: per_mille.map(|part| (part * 1000.0).round() as u32),
+            restores: number(self.restores.len()),
+            samples: self.samples,
+            types: number(self.basis.len()),
+            types_with_history: number(known.count()),
+            runs: self.runs,
+        }
+    }
+}
+
 /// Forecasts a run from what was.
 #[must_use]
 pub fn forecast(
@@ -235,7 +261,7 @@ pub fn forecast(
         runs: u32::try_from(runs.len()).unwrap_or(u32::MAX),
         cost: options
             .prices
-            .map(|prices| of_prices(subject, &samples, &acts, prices, options.stays)),
+            .map(|prices| of_prices(subject, &samples, &acts, prices, options)),
         seed,
         samples: options.samples,
         bars: bars(&samples.ends),
@@ -367,7 +393,7 @@ fn of_prices(
     samples: &Samples,
     acts: &Indexed<StepIndex, bool>,
     prices: &PriceTable,
-    stays: f64,
+    options: &ForecastOptions<'_>,
 ) -> ForecastCost {
     let end = samples.end(0.5);
     let steps = subject.plan.steps.enumerated();
@@ -379,9 +405,9 @@ fn of_prices(
             resource_type: &step.draft.request.resource_type,
             size_bytes: of.size_bytes,
             is_cold: of.is_cold,
-            hours: stays + (end - back).max(0.0) / 3600.0,
+            hours: options.stays + (end - back).max(0.0) / 3600.0,
         }
     });
     let priced: Vec<PricedRestore<'_>> = priced.collect();
-    cost(prices, &priced, None)
+    cost(prices, &priced, options.transitions)
 }

@@ -88,23 +88,58 @@ pub(super) fn type_words(of: &BasisForecast) -> String {
     }
 }
 
+/// A forecast, next to that of the plan as it was.
+#[derive(Clone, Copy)]
+pub struct ForecastComparison<'a> {
+    /// Forecast of the plan.
+    pub forecast: &'a RunForecast,
+    /// Base that the plan is compared with, in words such as `on main`, and its forecast.
+    pub before: Option<(&'a str, &'a RunForecast)>,
+}
+
+/// Objective of the whole run, with its probability.
+fn rto(forecast: &RunForecast) -> Option<(i64, f64)> {
+    let rto = forecast.objectives.iter().find(|of| of.what == "rto")?;
+    Some((rto.seconds, rto.probability?))
+}
+
 /// One line: how long, and how likely the objective is.
 #[must_use]
 pub fn forecast_line(forecast: &RunForecast) -> String {
-    let of = &forecast.makespan;
+    comparison_line(&ForecastComparison {
+        forecast,
+        before: None,
+    })
+}
+
+/// One line: the same, and what it was before.
+pub(super) fn comparison_line(of: &ForecastComparison<'_>) -> String {
+    let forecast = of.forecast;
+    let span = |of: &Quantiles| (duration(of.p50), duration(of.p90));
+    let now = span(&forecast.makespan);
     let mut line = format!(
         "half of such runs end within {}, nine in ten within {}",
-        duration(of.p50),
-        duration(of.p90)
+        now.0, now.1
     );
-    let rto = forecast.objectives.iter().find(|of| of.what == "rto");
-    if let Some((rto, probability)) = rto.and_then(|rto| Some((rto, rto.probability?))) {
-        let _ = write!(
-            line,
-            "; RTO {}: {}",
-            duration(rto.seconds),
-            percent(probability)
-        );
+    if let Some((place, before)) = of.before {
+        let was = span(&before.makespan);
+        match was == now {
+            true => line.push_str(&format!(", as {place}")),
+            false => line.push_str(&format!(", were {} and {} {place}", was.0, was.1)),
+        }
+    }
+    if let Some((seconds, probability)) = rto(forecast) {
+        let (wanted, met) = (duration(seconds), percent(probability));
+        let _ = write!(line, "; RTO {wanted}: {met}");
+        let before = of.before.and_then(|(at, before)| Some((at, rto(before)?)));
+        if let Some((place, (seconds, probability))) = before {
+            let (wanted_then, then) = (duration(seconds), percent(probability));
+            let _ = match (wanted_then == wanted, then == met) {
+                (true, true) => write!(line, ", as {place}"),
+                (true, false) => write!(line, ", was {then} {place}"),
+                (false, _) => write!(line, ", was RTO {wanted_then}: {then} {place}"),
+            };
+        }
     }
     let _ = write!(
         line,
@@ -305,10 +340,20 @@ fn timeline(forecast: &RunForecast) -> String {
 }
 
 pub(super) fn cost_words(cost: &ForecastCost) -> String {
-    let mut text = format!(
-        "cost, as far as prices are known: {:.2} {} (restores {:.2}, what is created {:.2}), prices of {}\n",
-        cost.total, cost.currency, cost.restores, cost.created, cost.prices_of
-    );
+    let machines = match cost.transitions {
+        transitions if transitions > 0.0 => format!(", Step Functions {transitions:.2}"),
+        _ => String::new(),
+    };
+    let mut text = match cost.is_priced {
+        true => format!(
+            "cost, as far as prices are known: {:.2} {} (restores {:.2}, what is created {:.2}{machines}), prices of {}\n",
+            cost.total, cost.currency, cost.restores, cost.created, cost.prices_of
+        ),
+        false => format!(
+            "cost: no price is known of what this run needs, in the prices of {}\n",
+            cost.prices_of
+        ),
+    };
     if !cost.left_out.is_empty() {
         let _ = writeln!(
             text,
@@ -418,6 +463,11 @@ pub fn forecast_markdown(report: &ForecastReport<'_>) -> String {
     for of in &forecast.basis {
         let words = format!("{}: {}", type_words(of), basis_words(of));
         let _ = writeln!(text, "- {}", markdown::escaped(&words));
+    }
+    if let Some(cost) = &forecast.cost {
+        for line in cost_words(cost).lines() {
+            let _ = writeln!(text, "\n{}.", markdown::escaped(line.trim()));
+        }
     }
     if let Some(record) = report.record {
         let _ = writeln!(text, "\n{}.", markdown::escaped(&trust(record)));

@@ -37,7 +37,8 @@ pub use dry_run::{
 };
 pub use explain::{Topic, explain, explain_rule, topic, topics};
 pub use forecast::{
-    ForecastReport, forecast_human, forecast_json, forecast_line, forecast_markdown,
+    ForecastComparison, ForecastReport, forecast_human, forecast_json, forecast_line,
+    forecast_markdown,
 };
 pub use forecast_html::forecast_html;
 pub use format::Format;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::run::forecast_outcome::ForecastOutcome;
 use super::run::notices::overlaid;
 use super::run::record_restore::{not_run, take_check};
 use super::run::{
@@ -14,7 +15,7 @@ use super::run::{
 use crate::backup::Endpoint;
 use crate::ids::{RestoreName, RunId};
 use crate::render::Target;
-use crate::state::{Event, Goals, Outline, Recorded, incomplete};
+use crate::state::{Event, Goals, Outline, Recorded, RecordedForecast, incomplete};
 
 /// State of a run, from its events so far. Events are folded in one by one and not kept: a large run has hundreds of
 /// thousands.
@@ -39,6 +40,8 @@ pub struct Record {
     checks: Vec<CheckReport>,
     cutover: Vec<CheckReport>,
     api_calls: BTreeMap<String, u64>,
+    /// Forecast of the run before it began.
+    forecast: Option<Box<RecordedForecast>>,
 }
 
 impl Record {
@@ -96,12 +99,14 @@ impl Record {
                 others,
                 file,
                 world,
+                forecast,
                 ..
             } => {
                 self.start.get_or_insert(recorded.at);
                 self.targets = std::iter::once(target).chain(others).cloned().collect();
                 self.world.clone_from(world);
                 self.file = Some(file.clone());
+                self.forecast.clone_from(forecast);
                 self.runners.push(runner(recorded.at, redrill));
             }
             Event::RunResumed { redrill, world, .. } => {
@@ -170,6 +175,7 @@ pub fn run_report(plan: &str, run_id: &RunId, mut record: Record) -> RunReport {
         checks,
         cutover,
         api_calls,
+        forecast,
         ..
     } = record;
     let mut origins = runners.iter().filter_map(|runner| runner.origin.as_ref());
@@ -204,6 +210,7 @@ pub fn run_report(plan: &str, run_id: &RunId, mut record: Record) -> RunReport {
         verdict_before_cleanup: None,
         missed: Vec::new(),
         objectives: ObjectivesReport::default(),
+        forecast: None,
         restores,
         checks: in_order(checks, &outline.checks, &outline.definitions),
         cutover: in_order(cutover, &outline.cutover, &[]),
@@ -217,7 +224,9 @@ pub fn run_report(plan: &str, run_id: &RunId, mut record: Record) -> RunReport {
         compared: None,
     };
     let report = judged(report, &goals, &outline.objectives, last);
-    overlaid(report, cleaned_up)
+    let mut report = overlaid(report, cleaned_up);
+    report.forecast = forecast.map(|made| Box::new(ForecastOutcome::new(&made, &report)));
+    report
 }
 
 /// The checks that there are, in the order of the plan, as it has them now; then those that it has lost since.

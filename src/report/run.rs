@@ -1,5 +1,6 @@
 //! Outcome of a run: the values that every format is made from.
 
+pub(super) mod forecast_outcome;
 pub(super) mod notices;
 pub(super) mod record_restore;
 
@@ -14,6 +15,7 @@ use crate::backup::{Endpoint, console_job, console_resource};
 use crate::ids::{IdempotencyToken, JobId, RequestDigest, RestoreName, RunId};
 use crate::render::Target;
 use crate::state::{Goals, Origin};
+use forecast_outcome::ForecastOutcome;
 use notices::Notice;
 
 /// Meaning of RTO here; printed wherever the number is.
@@ -48,6 +50,9 @@ pub struct RunReport {
     pub missed: Vec<String>,
     /// Objectives of the whole run, and what it reached.
     pub objectives: ObjectivesReport,
+    /// Forecast that was made before it, against what came; absent where the journal has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Box<ForecastOutcome>>,
     /// In the plan's order.
     pub restores: Vec<RestoreReport>,
     /// The checks of the plan as a whole.

@@ -108,6 +108,7 @@ fn page(report: &RunReport) -> Value {
             "headings": compared.headings(),
             "rows": compared.restores.iter().map(super::Difference::cells).collect::<Vec<_>>(),
         })),
+        "forecast": report.forecast.as_ref().map(|forecast| forecast.words()),
         "environment": facts_of_environment(report),
         "version": env!("CARGO_PKG_VERSION"),
     })

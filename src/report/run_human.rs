@@ -83,6 +83,10 @@ pub fn run_human(report: &RunReport, again: &str, clock: &LocalTime) -> String {
             rto.words(report.is_open(None))
         );
     }
+    // A rehearsal has shown it when it began, and has nothing to hold it against.
+    if let Some(forecast) = report.forecast.as_ref().filter(|of| !of.is_emulated) {
+        let _ = writeln!(text, "forecast before it: {}", forecast.words());
+    }
     if let Some(seconds) = report.cutover_seconds {
         let _ = writeln!(text, "the cutover took {}", duration(seconds));
     }

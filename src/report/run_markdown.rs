@@ -45,6 +45,9 @@ pub fn run_markdown(report: &RunReport) -> String {
     if let Some(whereabouts) = report.whereabouts(&LocalTime::utc()) {
         let _ = writeln!(text, "\nRan {}.", escaped(&whereabouts));
     }
+    if let Some(forecast) = &report.forecast {
+        let _ = writeln!(text, "\nForecast before it: {}.", forecast.words());
+    }
     if let Some(compared) = &report.compared {
         let _ = writeln!(text, "\nCompared with {}.", escaped(&compared.sentence()));
     }

@@ -11,7 +11,7 @@ use crate::diff::{Action, Diff, Wanted, diff};
 use crate::ids::{RestoreName, TargetIndex};
 use crate::plan::Plan;
 use crate::render::{Known, Resolved};
-use crate::state::{Append, Event, History, Origin, Outline};
+use crate::state::{Append, Event, History, Origin, Outline, RecordedForecast};
 
 /// A plan, what has happened to it so far, and what a run would do now.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub struct Opening {
     pub outline: Arc<Outline>,
     /// From when ages of recovery points were measured.
     pub start: Timestamp,
+    /// Forecast of the run, if one was made.
+    pub forecast: Option<RecordedForecast>,
 }
 
 impl Opening {
@@ -55,6 +57,7 @@ impl Opening {
             saved_plan: None,
             outline: Arc::new(Outline::of(plan, origin, false, std::iter::empty())),
             start: SystemClock.now(),
+            forecast: None,
         }
     }
 }
@@ -138,6 +141,7 @@ impl Preview {
                 world: Some(opening.endpoint),
                 saved_plan: opening.saved_plan,
                 reports: Some(crate::evidence::REPORTS),
+                forecast: opening.forecast.map(Box::new),
             }
         } else {
             Event::RunResumed {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Awaited;
 use super::outline::Outline;
+use super::recorded_forecast::RecordedForecast;
 use crate::backup::{Endpoint, Job};
 use crate::ids::{ClientToken, IdempotencyToken, JobId, RequestDigest, RestoreName, RunId};
 use crate::plan::Request;
@@ -72,6 +73,9 @@ pub enum Event {
         /// say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reports: Option<u32>,
+        /// How long it was forecast to take, just before; earlier versions do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forecast: Option<Box<RecordedForecast>>,
     },
     /// A runner takes the run up again.
     RunResumed {

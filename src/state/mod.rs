@@ -11,6 +11,7 @@ mod judged;
 mod observed;
 mod outline;
 mod places;
+mod recorded_forecast;
 mod transition;
 
 pub use awaited::Awaited;
@@ -25,4 +26,5 @@ pub use observed::{
 };
 pub use outline::{Goals, Origin, Outline, OutlinedLimits, OutlinedRestore};
 pub use places::Places;
+pub use recorded_forecast::RecordedForecast;
 pub use transition::{Illegal, apply, next, replay};

@@ -1,5 +1,6 @@
 //! A rehearsal is typed, interrupted and continued as a run is.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use redrill_emulator::Emulator;
@@ -166,18 +167,22 @@ fn first_contact_an_interrupted_rehearsal_speaks_of_no_aws() {
     for state in [&[][..], &["--state", "state"]] {
         let folder = folder();
         write(folder.path(), "many.yaml", &many(2, 1));
-        let child = process(folder.path())
+        let mut child = process(folder.path())
             .args(["rehearse", "many.yaml", "--speed", "20"])
             .args(state)
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(1500));
+        let mut err = String::new();
+        let mut told = BufReader::new(child.stderr.take().unwrap());
+        while !err.contains("started, job") {
+            assert_ne!(told.read_line(&mut err).unwrap(), 0, "{err}");
+        }
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        told.read_to_string(&mut err).unwrap();
         let output = child.wait_with_output().unwrap();
         let out = String::from_utf8_lossy(&output.stdout);
-        let err = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(5), "{out}{err}");
         assert!(
             err.contains("stopping: no new restores (Ctrl-C again"),

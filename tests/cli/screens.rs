@@ -121,8 +121,8 @@ Review: 2 encryption
            8 keys unchanged
 
 2 start
-forecast: half of such runs end within 25m 07s, nine in ten within 1h 14m (no
-  history, 200 samples)
+forecast: half of such runs end within 23m 07s, nine in ten within 1h 29m, as in
+  old.yaml (no history, 1000 samples)
 A restore job that has been started cannot be cancelled.
 whether it would succeed: `redrill preflight plan.yaml` looks, and only reads
 
@@ -170,7 +170,7 @@ Review: 2 encryption
            target.region: "us-west-2"
 
 2 start
-forecast: half of such runs end within 25m 07s, nine in ten within 1h 14m (no history, 200 samples)
+forecast: half of such runs end within 23m 07s, nine in ten within 1h 29m, as in old.yaml (no history, 1000 samples)
 A restore job that has been started cannot be cancelled.
 whether it would succeed: `redrill preflight plan.yaml` looks, and only reads
 
@@ -207,9 +207,9 @@ Review: 2 encryption
            8 keys unchanged
 
 2 start
-forecast: half of such runs end within 25m 07s,
-  nine in ten within 1h 14m (no history, 200
-  samples)
+forecast: half of such runs end within 23m 07s,
+  nine in ten within 1h 29m, as in old.yaml (no
+  history, 1000 samples)
 A restore job that has been started cannot be
   cancelled.
 whether it would succeed:

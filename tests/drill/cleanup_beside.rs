@@ -42,6 +42,7 @@ async fn issue_14_cleanup_beside_a_run_that_has_just_begun() {
         options: Vec::new(),
         saved_plan: None,
         reports: None,
+        forecast: None,
     };
     let recorded = Recorded {
         at: jiff::Timestamp::UNIX_EPOCH,

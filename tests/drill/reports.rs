@@ -205,6 +205,7 @@ pub(super) fn story() -> Vec<Recorded> {
                 world: Some(Endpoint::Aws),
                 saved_plan: None,
                 reports: None,
+                forecast: None,
             },
         )
         .at(

@@ -57,7 +57,7 @@ Review: 1 writes into an existing resource; 1 network; 1 encryption
   1 restore did not change; --full shows it
 
 4 start
-forecast: half of such runs end within 43m 34s, nine in ten within 2h 13m (no history, 200 samples)
+forecast: half of such runs end within 35m 34s, nine in ten within 2h 14m, were 30m 04s and 1h 43m on main (no history, 1000 samples)
 A restore job that has been started cannot be cancelled.
 
 "#]]);
@@ -75,7 +75,7 @@ fn the_difference_as_a_comment_on_the_pull_request() {
 ### redrill plan: orders, run main
 
 **4 start** in 123456789012 us-west-2.
-Forecast: half of such runs end within 43m 34s, nine in ten within 2h 13m (no history, 200 samples).
+Forecast: half of such runs end within 35m 34s, nine in ten within 2h 14m, were 30m 04s and 1h 43m on main (no history, 1000 samples).
 Against `git:main`: **1 added, 1 removed, 1 renamed, 1 changed, 1 unchanged**.
 
 | review | restores |
@@ -175,7 +175,7 @@ against git:main: 4 unchanged
   4 restores did not change; --full shows them
 
 4 start
-forecast: half of such runs end within 31m 04s, nine in ten within 1h 22m (no history, 200 samples)
+forecast: half of such runs end within 33m 34s, nine in ten within 1h 44m, as on main (no history, 1000 samples)
 A restore job that has been started cannot be cancelled.
 
 "#]]);
@@ -198,7 +198,7 @@ against git:main: 1 unchanged
            targetTableName: "orders-drill"
 
 1 start
-forecast: half of such runs end within 19m 34s, nine in ten within 53m 07s (no history, 200 samples)
+forecast: half of such runs end within 21m 04s, nine in ten within 1h 06m, as on main (no history, 1000 samples)
 A restore job that has been started cannot be cancelled.
 
 "#]]);
@@ -262,7 +262,7 @@ against git:HEAD: 1 changed, 3 unchanged
   3 restores did not change; --full shows them
 
 4 start
-forecast: half of such runs end within 30m 04s, nine in ten within 1h 40m (no history, 200 samples)
+forecast: half of such runs end within 33m 34s, nine in ten within 1h 43m, as on HEAD (no history, 1000 samples)
 A restore job that has been started cannot be cancelled.
 
 "#]]);
@@ -449,4 +449,55 @@ async fn a_revision_with_more_targets_than_the_plan_is_compared() {
     assert!(stdout.contains("git:HEAD"), "{stdout}{stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
     emulator.shutdown().await;
+}
+
+/// A reviewer sees what a change makes of the objective.
+#[test]
+fn the_forecast_says_what_it_was() {
+    let folder = repository();
+    std::fs::create_dir(folder.path().join("plans")).unwrap();
+    let timed = |text: &str| text.replacen("target:", "objectives: { rto: 1h }\ntarget:", 1);
+    let slower =
+        |text: &str| timed(text).replacen("target:", "limits: { concurrent: 1 }\ntarget:", 1);
+    write(folder.path(), "plans/orders.yaml", &timed(BEFORE));
+    commit(folder.path(), "before");
+    let shown = |format: &str| {
+        let words = ["--format", format];
+        let output = plan(folder.path()).args(words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let same = shown("human");
+    let line = same.lines().find(|line| line.starts_with("forecast: "));
+    let line = line.unwrap_or_else(|| panic!("{same}"));
+    assert!(line.contains(", as on main; RTO 1h 00m: "), "{line}");
+    assert!(
+        line.contains(" %, as on main (no history, 1000 samples)"),
+        "{line}"
+    );
+
+    write(folder.path(), "plans/orders.yaml", &slower(BEFORE));
+    for format in ["human", "markdown"] {
+        let text = shown(format);
+        let line = text
+            .lines()
+            .find(|line| line.contains("orecast: half of such runs end within"));
+        let line = line.unwrap_or_else(|| panic!("{text}"));
+        assert!(
+            line.contains(", were ") && line.contains(" on main; RTO 1h 00m: "),
+            "{line}"
+        );
+        assert!(
+            line.contains(" %, was ") && line.contains(" % on main ("),
+            "{line}"
+        );
+    }
+    let document: serde_json::Value = serde_json::from_str(&shown("json")).unwrap();
+    super::outputs::assert_valid("plan", &document);
+    let forecast = &document["forecast"];
+    let chance = |of: &serde_json::Value| of["objectives"][0]["probability"].as_f64().unwrap();
+    assert!(
+        chance(forecast) + 0.05 < chance(&forecast["before"]),
+        "{forecast}"
+    );
+    assert_eq!(forecast["seed"], forecast["before"]["seed"]);
 }

@@ -214,3 +214,52 @@ fn the_page_is_whole_and_escaped() {
         assert!(page.contains(part), "{part}");
     }
 }
+
+/// Nothing is not a price.
+#[test]
+fn a_cost_without_a_price_says_so_in_every_format() {
+    let folder = tables();
+    let few = ["--samples", "50"];
+    for format in ["human", "markdown", "html"] {
+        let words = [&TABLES[..], &few, &["--format", format]].concat();
+        let text = ok(folder.path(), &words);
+        assert!(text.contains("no price is known"), "{format}: {text}");
+        assert!(text.contains("restores in us-east-1"), "{format}: {text}");
+        assert!(!text.contains("0.00 USD"), "{format}: {text}");
+    }
+    let found = json(folder.path(), &few);
+    assert_eq!(found["cost"]["total"], 0.0);
+    assert!(!found["cost"]["left_out"].as_array().unwrap().is_empty());
+}
+
+/// The state machines cost what the README of their export says.
+#[test]
+fn state_machines_cost_their_transitions() {
+    let folder = tables();
+    let words = [
+        "export",
+        "step-functions",
+        "plan.yaml",
+        "--inventory",
+        "inventory.yaml",
+        "--bucket",
+        "machines",
+        "-o",
+        "out",
+    ];
+    ok(folder.path(), &words);
+    let readme = std::fs::read_to_string(folder.path().join("out/README.md")).unwrap();
+    let number = readme.split(" state transitions").next().unwrap();
+    let number: f64 = number.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(number > 20.0, "{readme}");
+    let on = ["--samples", "50", "--on", "step-functions"];
+    let cost = json(folder.path(), &on)["cost"].clone();
+    let is = cost["transitions"].as_f64().unwrap();
+    assert!(
+        (is - number * 0.025 / 1000.0).abs() < 1e-9,
+        "{cost}, {number}"
+    );
+    assert_eq!(cost["total"], cost["transitions"]);
+    let text = ok(folder.path(), &[&TABLES[..], &on].concat());
+    assert!(text.contains("as far as prices are known"), "{text}");
+}

@@ -17,7 +17,7 @@ use crate::harness::owner;
 use crate::support::{folder, journal_of, many, now, write};
 
 /// A run at AWS of one restore that took so many seconds, on so many days after the first.
-fn past(state: &Path, day: i64, seconds: i64) {
+pub(super) fn past_events(day: i64, seconds: i64) -> Vec<Recorded> {
     let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let start = start + SignedDuration::from_hours(24 * day);
     let at = |second: i64| start + SignedDuration::from_secs(second);
@@ -27,7 +27,10 @@ fn past(state: &Path, day: i64, seconds: i64) {
         ..Target::default()
     };
     let outline = Outline {
-        origin: Origin::default(),
+        origin: Origin {
+            plan_sha256: "0".repeat(64),
+            ..Origin::default()
+        },
         restores: vec![OutlinedRestore {
             name: RestoreName::new("r0"),
             resource_type: "EFS".to_owned(),
@@ -55,6 +58,7 @@ fn past(state: &Path, day: i64, seconds: i64) {
                 world: Some(Endpoint::Aws),
                 saved_plan: None,
                 reports: None,
+                forecast: None,
             },
         ),
         (
@@ -68,8 +72,8 @@ fn past(state: &Path, day: i64, seconds: i64) {
             Event::Intended {
                 restore: restore(),
                 attempt: 1,
-                token: IdempotencyToken::new("token"),
-                digest: RequestDigest::new("digest"),
+                token: IdempotencyToken::new(format!("rd1-{}", "0".repeat(40))),
+                digest: RequestDigest::new("0".repeat(64)),
                 request,
                 aws_at: None,
                 adopts: None,
@@ -99,14 +103,18 @@ fn past(state: &Path, day: i64, seconds: i64) {
         ),
         (seconds + 15, Event::RunEnded),
     ];
-    let events: Vec<Recorded> = events
+    events
         .into_iter()
         .map(|(second, event)| Recorded {
             at: at(second),
             aws_ahead: None,
             event,
         })
-        .collect();
+        .collect()
+}
+
+fn past(state: &Path, day: i64, seconds: i64) {
+    let events = past_events(day, seconds);
     let run = format!("day-{day}");
     let mut journal = journal_of(state, "many", &run, &owner(1), false).unwrap();
     now(journal.append(&events)).unwrap();

@@ -36,7 +36,7 @@ fn five_plans_cost_what_a_hand_adds_up_to() {
     let table = PriceTable::built_in().unwrap();
     let near = |is: f64, wanted: f64| assert!((is - wanted).abs() < 1e-9, "{is}, not {wanted}");
     // 1: 100 GB of EFS at 0.024.
-    let of = cost(&table, &[restore("us-west-1", "EFS", 100)], None);
+    let of = cost(&table, &[restore("us-west-1", "EFS", 100)], &[]);
     near(of.restores, 2.4);
     near(of.total, 2.4);
     assert_eq!(of.left_out, ["what EFS restores create in us-west-1"]);
@@ -45,11 +45,12 @@ fn five_plans_cost_what_a_hand_adds_up_to() {
         is_cold: true,
         ..restore("us-west-1", "EFS", 50)
     };
-    let of = cost(&table, &[restore("us-west-1", "DynamoDB", 10), cold], None);
+    let of = cost(&table, &[restore("us-west-1", "DynamoDB", 10), cold], &[]);
     near(of.total, 1.68 + 1.8);
     // 3: nothing is known of it, and nothing is made up.
-    let of = cost(&table, &[restore("us-west-2", "EFS", 100)], None);
+    let of = cost(&table, &[restore("us-west-2", "EFS", 100)], &[]);
     near(of.total, 0.0);
+    assert!(!of.is_priced);
     assert_eq!(
         of.left_out,
         [
@@ -58,7 +59,7 @@ fn five_plans_cost_what_a_hand_adds_up_to() {
         ]
     );
     // 4: 40,000 transitions in Sao Paulo at 0.0375 a thousand.
-    let of = cost(&table, &[], Some(("sa-east-1", 40_000)));
+    let of = cost(&table, &[], &[("sa-east-1".to_owned(), 40_000)]);
     near(of.transitions, 1.5);
     near(of.total, 1.5);
     // 5: other prices by a file: 100 GB at 0.03, kept for 10 of 730 hours at 0.3 a month, and 0.5 an hour.
@@ -69,7 +70,7 @@ fn five_plans_cost_what_a_hand_adds_up_to() {
     let of = cost(
         &own,
         &[restore("here", "EFS", 100), restore("here", "RDS", 7)],
-        None,
+        &[],
     );
     near(of.restores, 3.0);
     near(of.created, 100.0 * 0.3 * 10.0 / 730.0 + 5.0);
@@ -87,7 +88,7 @@ fn a_size_that_is_not_known_is_left_out() {
         size_bytes: None,
         ..restore("us-west-1", "EFS", 1)
     };
-    let of = cost(&table, &[unknown], None);
+    let of = cost(&table, &[unknown], &[]);
     assert_eq!(of.total.to_bits(), 0.0_f64.to_bits());
     assert!(
         of.left_out

@@ -15,10 +15,10 @@ use redrill::parse::{ConcurrencyLimits, Objectives, OnFailure};
 use redrill::plan::{Draft, Plan, Request, Step};
 use redrill::render::Target;
 
-const DRILLS: u64 = 1000;
-const HISTORY: u32 = 10;
+pub(super) const DRILLS: u64 = 1000;
+pub(super) const HISTORY: u32 = 10;
 const SAMPLES: u32 = 60;
-const TYPES: [&str; 5] = ["EBS", "EFS", "RDS", "S3", "DynamoDB"];
+pub(super) const TYPES: [&str; 5] = ["EBS", "EFS", "RDS", "S3", "DynamoDB"];
 
 /// How restores really are, in one account: hidden from the forecast.
 struct Truth {
@@ -42,7 +42,27 @@ fn bell(random: &mut fastrand::Rng) -> f64 {
     (0..12).map(|_| random.f64()).sum::<f64>() - 6.0
 }
 
-impl Truth {
+/// How one account really behaves.
+pub(super) trait HiddenTruth {
+    fn new(random: &mut fastrand::Rng) -> Self;
+
+    /// Sizes of so many restores of these types, megabytes.
+    fn sizes(&self, types: &[usize], random: &mut fastrand::Rng) -> Vec<f64>;
+
+    /// By how much the next day moves everything.
+    fn day(&mut self, random: &mut fastrand::Rng) -> f64;
+
+    /// Waiting, work, and whether it fails.
+    fn job(
+        &self,
+        of_type: usize,
+        size: f64,
+        day: f64,
+        random: &mut fastrand::Rng,
+    ) -> (f64, f64, bool);
+}
+
+impl HiddenTruth for Truth {
     fn new(random: &mut fastrand::Rng) -> Self {
         let of_type = |random: &mut fastrand::Rng| {
             let fixed = 40.0 * 30_f64.powf(random.f64());
@@ -58,7 +78,17 @@ impl Truth {
         }
     }
 
-    /// Waiting, work, and whether it fails.
+    /// From ten megabytes to a terabyte: five orders.
+    fn sizes(&self, types: &[usize], random: &mut fastrand::Rng) -> Vec<f64> {
+        let size = |_| 10.0 * 1e5_f64.powf(random.f64());
+        types.iter().map(size).collect()
+    }
+
+    /// Lopsided: bad days are worse than good ones are good.
+    fn day(&mut self, random: &mut fastrand::Rng) -> f64 {
+        1.0 - self.day + self.day * exponential(random)
+    }
+
     fn job(
         &self,
         of_type: usize,
@@ -92,13 +122,10 @@ struct Drilled {
     sizes: Vec<f64>,
 }
 
-fn drilled(random: &mut fastrand::Rng) -> Drilled {
+fn drilled(truth: &impl HiddenTruth, random: &mut fastrand::Rng) -> Drilled {
     let count = random.usize(6..24);
     let types: Vec<usize> = (0..count).map(|_| random.usize(..TYPES.len())).collect();
-    // From ten megabytes to a terabyte: five orders.
-    let sizes: Vec<f64> = (0..count)
-        .map(|_| 10.0 * 1e5_f64.powf(random.f64()))
-        .collect();
+    let sizes = truth.sizes(&types, random);
     let needs = random.usize(..3);
     let steps: Vec<Step> = (0..count)
         .map(|at| {
@@ -176,13 +203,12 @@ fn step(at: usize, resource_type: &str, needs: Vec<usize>) -> Step {
 /// Carries a drill out: how long it took, and what is known of it afterwards.
 fn carry_out(
     drilled: &Drilled,
-    truth: &Truth,
+    truth: &mut impl HiddenTruth,
     simulation: &RunSimulation,
     run: u32,
     random: &mut fastrand::Rng,
 ) -> (f64, Vec<PastRestore>) {
-    // Lopsided: bad days are worse than good ones are good.
-    let day = 1.0 - truth.day + truth.day * exponential(random);
+    let day = truth.day(random);
     let jobs = drilled.types.iter().zip(&drilled.sizes);
     let jobs: Vec<(f64, f64, bool)> = jobs
         .map(|(of_type, size)| truth.job(*of_type, *size, day, random))
@@ -218,20 +244,20 @@ fn carry_out(
 
 /// What a thousand forecasts came to.
 #[derive(Debug)]
-struct Outcome {
-    p50: f64,
-    p90: f64,
-    error: f64,
+pub(super) struct Outcome {
+    pub(super) p50: f64,
+    pub(super) p90: f64,
+    pub(super) error: f64,
     /// How wide p90 was, as a multiple of p50, in the median.
     width: f64,
 }
 
-fn outcome(seed: u64, drills: u64, history: u32) -> Outcome {
+pub(super) fn outcome<T: HiddenTruth>(seed: u64, drills: u64, history: u32) -> Outcome {
     let halves = [0, 1];
     let of_half = |half: u64| -> Vec<(f64, f64, f64)> {
         let numbers = (0..drills).filter(|number| number % 2 == half);
         numbers
-            .map(|number| one(seed * 1_000_000 + number, history))
+            .map(|number| one::<T>(seed * 1_000_000 + number, history))
             .collect()
     };
     let all: Vec<(f64, f64, f64)> = std::thread::scope(|scope| {
@@ -258,14 +284,14 @@ fn outcome(seed: u64, drills: u64, history: u32) -> Outcome {
 }
 
 /// How long a drill took, and the p50 and p90 of its forecast.
-fn one(seed: u64, history: u32) -> (f64, f64, f64) {
+fn one<T: HiddenTruth>(seed: u64, history: u32) -> (f64, f64, f64) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let truth = Truth::new(&mut random);
-    let drilled = drilled(&mut random);
+    let mut truth = T::new(&mut random);
+    let drilled = drilled(&truth, &mut random);
     let simulation = RunSimulation::new(&drilled.plan, &drilled.diff, true);
     let mut past = Vec::new();
     for run in 0..history {
-        past.extend(carry_out(&drilled, &truth, &simulation, run, &mut random).1);
+        past.extend(carry_out(&drilled, &mut truth, &simulation, run, &mut random).1);
     }
     let groups: Vec<DurationGroup> = TYPES
         .iter()
@@ -293,7 +319,7 @@ fn one(seed: u64, history: u32) -> (f64, f64, f64) {
         samples: SAMPLES,
     }
     .play();
-    let took = carry_out(&drilled, &truth, &simulation, history, &mut random).0;
+    let took = carry_out(&drilled, &mut truth, &simulation, history, &mut random).0;
     (took, samples.end(0.5), samples.end(0.9))
 }
 
@@ -307,7 +333,7 @@ fn after_ten_drills_the_forecast_is_right_as_often_as_it_says() {
     let seeds = std::env::var("REDRILL_FORECAST_SEEDS").ok();
     let seeds = seeds.map_or(1, |seeds| seeds.parse().unwrap());
     for seed in 1..=seeds {
-        let outcome = outcome(seed, DRILLS, HISTORY);
+        let outcome = outcome::<Truth>(seed, DRILLS, HISTORY);
         println!("{seed}: {outcome:?}");
         assert!(
             (0.87..=0.93).contains(&outcome.p90) || seeds > 1,
@@ -323,7 +349,10 @@ fn after_ten_drills_the_forecast_is_right_as_often_as_it_says() {
 
 #[test]
 fn without_history_the_forecast_is_wide() {
-    let (none, ten) = (outcome(1, 100, 0), outcome(1, 100, HISTORY));
+    let (none, ten) = (
+        outcome::<Truth>(1, 100, 0),
+        outcome::<Truth>(1, 100, HISTORY),
+    );
     assert!(none.p90 >= 0.8, "{none:?}");
     assert!(none.width > 2.0 * ten.width, "{none:?}, {ten:?}");
 }

@@ -5,4 +5,6 @@ mod confidence;
 mod costs;
 mod coverage;
 mod limits;
+mod other_truth;
+mod outcome;
 mod same_clock;

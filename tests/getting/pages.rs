@@ -226,6 +226,11 @@ const BLOCKS: &[(&str, &str, Block)] = &[
     ),
     (
         "docs/drills.md",
+        "$ redrill rehearse plans/quickstart.yaml --progress",
+        By("the_programs_of_the_page_run"),
+    ),
+    (
+        "docs/drills.md",
         "redrill emulator",
         By("the_drill_of_the_page_goes_through"),
     ),

@@ -18,7 +18,7 @@ use crate::diff::{BaseRestore, RestoreKeys};
 use crate::ids::{RestoreName, RunId};
 use crate::inventory;
 use crate::journal::{self, RunKey, RunStore as _};
-use crate::plan::{Identity, MARK, mark, token};
+use crate::plan::{Identity, MARK, Plan, mark, token};
 use crate::render::{Known, Lock, Resolved, Secrets, Target};
 use crate::session::{self, Loaded};
 use crate::state::{Event, Recorded};
@@ -42,6 +42,15 @@ pub(super) struct Base {
     pub(super) secrets: Secrets,
     /// Reason why it is less than it should be.
     pub(super) trouble: Option<String>,
+    /// The plan of it, where it is a whole one.
+    pub(super) planned: Option<PlannedBase>,
+}
+
+/// The plan of a base.
+pub(super) struct PlannedBase {
+    pub(super) plan: Plan,
+    /// Facts known of its recovery points.
+    pub(super) known: Known,
 }
 
 impl Base {
@@ -195,7 +204,9 @@ impl Context<'_> {
             .filter(|entry| entry.subject.is_none())
             .count();
         redact(planner, findings.iter_mut());
+        let plan = loaded.draft(&known).plan.filter(|_| lacking == 0);
         Ok(Base {
+            planned: plan.map(|plan| PlannedBase { plan, known }),
             trouble: (lacking > 0 || entries.is_empty()).then(|| invalid(&findings)),
             secrets: planner.secrets().clone(),
             entries,

@@ -3,17 +3,19 @@
 use std::path::PathBuf;
 
 use super::Context;
+use super::forecast_line;
 use super::previewed::{PreviewRequest, Previewed};
 use super::store::Store;
 use super::world::World;
 use crate::backup::{Clock as _, SystemClock};
-use crate::cli::arguments::HumanOrJson;
+use crate::cli::arguments::{HumanOrJson, On};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::forecasting::{
     BacktestArguments, ForecastArguments, ForecastCommand, ForecastFormat, HistoryExport,
 };
 use crate::diff::Action;
+use crate::export::{self, Subject};
 use crate::forecast::{
     Backtest, ForecastOptions, ForecastSubject, NamedRun, PastRestore, PastRun, PriceTable,
     TypedWhatIf, apply, backtest, forecast, restores_of,
@@ -38,7 +40,7 @@ pub(super) async fn run(
     let Some(file) = &arguments.plan else {
         return Err(Failure::Usage("a plan is missing".to_owned()));
     };
-    let prices = match &arguments.prices {
+    let prices = match &arguments.cost.prices {
         Some(path) => PriceTable::read(&files::text(path)?)
             .map_err(|why| Failure::Usage(format!("{}: {why}", path.display())))?,
         None => PriceTable::built_in().map_err(Failure::System)?,
@@ -52,6 +54,7 @@ pub(super) async fn run(
         retry_failed: false,
     };
     let Previewed {
+        loaded,
         world,
         store,
         run: key,
@@ -63,12 +66,30 @@ pub(super) async fn run(
     let runs = past_runs(&store, Some(&key), arguments.history.rehearsals, context).await?;
     let past = learned(&runs, &arguments.history.history)?;
     let Preview {
-        plan,
+        mut plan,
         history,
         known,
         diff,
         ..
     } = preview;
+    // A run starts in this order.
+    forecast_line::expect(&mut plan, &known, &past, now);
+    let transitions = match arguments.cost.on {
+        Some(On::StepFunctions) => {
+            let counted = export::state_transitions(&Subject {
+                file: &file.to_string_lossy(),
+                plan: &plan,
+                planner: &loaded.planner,
+                known: &known,
+            });
+            counted.map_err(|findings| Failure::Findings(context.shown(&loaded, findings)))?
+        }
+        None => Vec::new(),
+    };
+    let transitions = transitions.into_iter();
+    let transitions: Vec<(String, u64)> = transitions
+        .map(|(region, count)| (region.to_string(), count))
+        .collect();
     let mut subject = ForecastSubject::new(plan, diff, &known, &history.observed, now);
     subject.cutover = arguments.cutover;
     refuse_unknown(&arguments.what_if, &subject)?;
@@ -81,7 +102,8 @@ pub(super) async fn run(
         tries_limits: true,
         counts_back: arguments.format == ForecastFormat::Html,
         prices: Some(&prices),
-        stays: arguments.stays.as_secs_f64() / 3600.0,
+        stays: arguments.cost.stays.as_secs_f64() / 3600.0,
+        transitions: &transitions,
     };
     let found = forecast(&subject, &past, &options);
     let record = (!runs.is_empty()).then(|| backtest(runs));

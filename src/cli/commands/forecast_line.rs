@@ -5,14 +5,16 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Context;
+use super::base::PlannedBase;
 use super::forecast::{learned, past_runs, some_runs};
 use super::store::Store;
 use crate::cli::exit::Failure;
 use crate::diagnostic::{Finding, Source, Span, duration, rule};
-use crate::diff::{Action, Diff};
+use crate::diff::{Action, Diff, diff};
+use crate::execute::Policy;
 use crate::forecast::{
-    Backtest, ForecastOptions, ForecastSubject, ObjectiveForecast, RestoreModel, RunForecast,
-    backtest, forecast,
+    Backtest, ForecastOptions, ForecastSubject, ObjectiveForecast, PastRestore, RestoreModel,
+    RunForecast, backtest, forecast,
 };
 use crate::journal::RunKey;
 use crate::parse::Objectives;
@@ -25,6 +27,8 @@ use crate::state::RunState;
 const PLAYED: usize = 20_000;
 /// Samples at the least, and at the most.
 const SAMPLES: (usize, usize) = (4, 200);
+/// How many times as many it takes to tell one plan from another.
+const TO_COMPARE: u32 = 5;
 
 /// Returns the number of samples for a plan of so many steps.
 fn samples(steps: usize) -> u32 {
@@ -32,40 +36,63 @@ fn samples(steps: usize) -> u32 {
     u32::try_from(samples).unwrap_or(1)
 }
 
-/// A forecast of what a preview shows; none where nothing would be started.
-pub(super) async fn of_preview(
+/// What earlier runs of the same plan took.
+pub(super) async fn earlier(store: &Store, run: &RunKey) -> Vec<PastRestore> {
+    learned(&some_runs(store, run).await, &[]).unwrap_or_default()
+}
+
+/// A forecast of what a preview shows, to be compared with that of another plan or not; none where nothing would be started.
+pub(super) fn of_preview(
     preview: &Preview,
-    store: &Store,
+    past: &[PastRestore],
     now: Timestamp,
+    policy: &Policy,
+    is_compared: bool,
 ) -> Option<RunForecast> {
     if preview.diff.count(Action::Start) == 0 || preview.diff.has_conflict() {
         return None;
     }
-    let key = RunKey::new(&preview.plan.name, &preview.plan.run_id);
-    let past = learned(&some_runs(store, &key).await, &[]).unwrap_or_default();
-    let subject = ForecastSubject::new(
+    let mut subject = ForecastSubject::new(
         preview.plan.clone(),
         preview.diff.clone(),
         &preview.known,
         &preview.history.observed,
         now,
     );
+    subject.cutover = policy.cutover;
     let options = ForecastOptions {
-        samples: samples(subject.plan.steps.len()),
+        samples: samples(subject.plan.steps.len()) * if is_compared { TO_COMPARE } else { 1 },
+        keeps_rates: !policy.no_rate_limit,
         ..ForecastOptions::default()
     };
-    Some(forecast(&subject, &past, &options))
+    Some(forecast(&subject, past, &options))
+}
+
+/// A forecast of what the plan is compared with, by the same history and from the same chance, so that a plan that has not
+/// changed has not changed in its forecast; none where it could not go on with the run.
+pub(super) fn of_base(
+    base: PlannedBase,
+    preview: &Preview,
+    past: &[PastRestore],
+    now: Timestamp,
+    found: &RunForecast,
+) -> Option<RunForecast> {
+    let observed = &preview.history.observed;
+    let diff = diff(&base.plan, observed, &preview.wanted);
+    if diff.count(Action::Start) == 0 || diff.has_conflict() {
+        return None;
+    }
+    let options = ForecastOptions {
+        samples: found.samples,
+        seed: Some(found.seed),
+        ..ForecastOptions::default()
+    };
+    let subject = ForecastSubject::new(base.plan, diff, &base.known, observed, now);
+    Some(forecast(&subject, past, &options))
 }
 
 /// Takes over how long restores of each type took in earlier runs of a plan, for the order of starting and the expected end.
-pub(super) async fn expect(
-    plan: &mut Plan,
-    known: &Known,
-    run: &RunKey,
-    store: &Store,
-    now: Timestamp,
-) {
-    let past = learned(&some_runs(store, run).await, &[]).unwrap_or_default();
+pub(super) fn expect(plan: &mut Plan, known: &Known, past: &[PastRestore], now: Timestamp) {
     if past.is_empty() {
         return;
     }
@@ -75,7 +102,7 @@ pub(super) async fn expect(
     };
     let observed = RunState::default();
     let subject = ForecastSubject::new(plan.clone(), nothing, known, &observed, now);
-    let model = RestoreModel::learn(&subject.groups, &past);
+    let model = RestoreModel::learn(&subject.groups, past);
     for (step, of) in plan.steps.iter_mut().zip(&subject.restores) {
         let typical = model.typical(of).map(SignedDuration::try_from_secs_f64);
         if let Some(Ok(typical)) = typical {

@@ -1,6 +1,6 @@
 //! `redrill plan PLAN`: the dry run. It is handed what reads, and a journal to read.
 
-use super::base::{Base, Present, resources};
+use super::base::{Base, PlannedBase, Present, resources};
 use super::plan_files::PlanFiles;
 use super::previewed::{PreviewRequest, Previewed};
 use super::programs::Programs;
@@ -14,7 +14,10 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::writing::{OutputFile, OutputKind};
 use crate::diagnostic::Severity;
 use crate::diff::{Action, Compared, Comparing, Review, Sense, compare, compare_sources};
-use crate::report::{self, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute};
+use crate::execute::Policy;
+use crate::report::{
+    self, ForecastComparison, dry_run_github, dry_run_human, dry_run_json, dry_run_markdown, minute,
+};
 use crate::session::{self, Loaded, POINTS_FOR_RULES, Preview, WantedPoints};
 use crate::state::{PositionCounter, Recorded, due_after};
 
@@ -119,6 +122,7 @@ pub(super) async fn one(
         settings,
         world,
         store,
+        run,
         mut preview,
         mut said,
         ..
@@ -140,15 +144,21 @@ pub(super) async fn one(
     said.extend(found);
     let against = arguments.against.clone().unwrap_or(Against::Source);
     let label = against.to_string();
-    let compared = context
+    let (compared, base) = context
         .compared(&against, arguments, &loaded, &mut preview, has_lock, &world)
         .await?;
     let notice = notice(&preview, here.as_ref().filter(|_| is_elsewhere));
     let now = SystemClock.now();
-    let forecast = match is_elsewhere {
-        true => None,
-        false => forecast_line::of_preview(&preview, &store, now).await,
-    };
+    let (mut forecast, mut before) = (None, None);
+    if !is_elsewhere {
+        let past = forecast_line::earlier(&store, &run).await;
+        let policy = Policy::default();
+        forecast = forecast_line::of_preview(&preview, &past, now, &policy, base.is_some());
+        if let (Some(base), Some(place), Some(found)) = (base, against.place(), &forecast) {
+            before = forecast_line::of_base(base, &preview, &past, now, found)
+                .map(|found| (place, found));
+        }
+    }
     let source = &loaded.planner.document().source;
     let missed = match &forecast {
         Some(found) => forecast_line::missed(&preview, found, source, &store, context).await?,
@@ -184,7 +194,10 @@ pub(super) async fn one(
         endpoint: asked.as_ref(),
         findings: &said,
         notice: notice.as_deref(),
-        forecast: forecast.as_ref(),
+        forecast: forecast.as_ref().map(|forecast| ForecastComparison {
+            forecast,
+            before: (before.as_ref()).map(|(place, before)| (place.as_str(), before)),
+        }),
     };
     match arguments.format {
         DryRunFormat::Human => context.output.result(&dry_run_human(&run)),
@@ -286,7 +299,7 @@ fn notice(preview: &Preview, elsewhere: Option<&Endpoint>) -> Option<String> {
 }
 
 impl Context<'_> {
-    /// The plan held against its base; nothing where the base was not asked for and is not at hand.
+    /// The plan held against its base, with the plan of that; nothing where the base was not asked for and is not at hand.
     async fn compared(
         &mut self,
         against: &Against,
@@ -295,7 +308,7 @@ impl Context<'_> {
         preview: &mut Preview,
         is_locked: bool,
         world: &World,
-    ) -> Result<Option<Compared>, Failure> {
+    ) -> Result<(Option<Compared>, Option<PlannedBase>), Failure> {
         let present = Present {
             loaded,
             known: &preview.known,
@@ -314,7 +327,7 @@ impl Context<'_> {
                 self.output.note(&format!(
                     "not compared with what was backed up: {why}; give --inventory, or another base with --against\n"
                 ));
-                return Ok(None);
+                return Ok((None, None));
             }
         }
         let review = Review::embedded(&self.rules);
@@ -343,7 +356,8 @@ impl Context<'_> {
             None => compare_sources(plan, diff, &known.sources, &comparing),
         };
         let resources = resources(known, world);
-        Ok(Some(compared.noted(plan, diff, &resources, &comparing)))
+        let compared = compared.noted(plan, diff, &resources, &comparing);
+        Ok((Some(compared), base.and_then(|base| base.planned)))
     }
 
     /// Looks up what would be restored and is not known yet. Unless somebody insists, AWS is asked where that is few calls.

@@ -425,7 +425,8 @@ pub(super) async fn execute<C: Clock>(
     };
     let mut plan = context.settled(loaded, &mut known, &lookups).await?;
     lower(&mut plan, &execution.policy.at_most);
-    forecast_line::expect(&mut plan, &known, &run, &execution.store, clock.now()).await;
+    let past = forecast_line::earlier(&execution.store, &run).await;
+    forecast_line::expect(&mut plan, &known, &past, clock.now());
     learn(&mut plan, &run, &execution.store).await;
     let outline = outline(&plan, loaded, &execution, context);
     if execution.reached.preflight.is_none() {
@@ -496,13 +497,16 @@ pub(super) async fn execute<C: Clock>(
         }
         loaded.planner.release(&preview.plan);
     }
-    if execution.rehearsal || !execution.confirmed && can_ask().is_ok() {
-        let found = forecast_line::of_preview(&preview, &execution.store, clock.now()).await;
-        if let Some(found) = found {
-            let at = if execution.rehearsal { " at AWS" } else { "" };
-            let line = report::forecast_line(&found);
-            context.output.note(&format!("forecast{at}: {line}"));
-        }
+    let is_read = execution.rehearsal || !execution.confirmed && can_ask().is_ok();
+    let mut forecast = None;
+    if is_read || preview.history.opened.is_none() {
+        let policy = &execution.policy;
+        forecast = forecast_line::of_preview(&preview, &past, clock.now(), policy, false);
+    }
+    if let Some(found) = forecast.as_ref().filter(|_| is_read) {
+        let at = if execution.rehearsal { " at AWS" } else { "" };
+        let line = report::forecast_line(found);
+        context.output.note(&format!("forecast{at}: {line}"));
     }
     let accounts = aws.iter().zip(&preview.plan.targets);
     let consent = Consent {
@@ -555,6 +559,7 @@ pub(super) async fn execute<C: Clock>(
         saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
         outline,
         start,
+        forecast: forecast.map(|found| found.recorded()),
     };
     let opened = match preview.open(journal, now, known, opening) {
         Ok(opened) => opened,

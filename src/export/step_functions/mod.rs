@@ -136,6 +136,46 @@ pub fn step_functions(
     Ok((files.with_sums(), findings))
 }
 
+/// State transitions of the plan's machines by Region, if each restore takes as long as is expected.
+///
+/// # Errors
+///
+/// With everything that cannot go there at all.
+pub fn state_transitions(subject: &Subject<'_>) -> Result<Vec<(RegionName, u64)>, Findings> {
+    let options = StepFunctions {
+        // No name is a part of the number.
+        bucket: format!("machines-{REGION}"),
+        prefix: String::new(),
+        without: BTreeSet::from([Omission::Checks, Omission::Cutover, Omission::Stop]),
+        is_followed: false,
+    };
+    let mut refusals = Refusals::new(subject, &options);
+    let chosen = refusals.chosen();
+    let mut notes = Notes::new(subject, &chosen);
+    let regions = regions_of(subject.plan, &chosen.steps);
+    let share = refusals.share(regions.len());
+    let mut counted = Vec::with_capacity(regions.len());
+    for region in regions {
+        let of_region =
+            |at: &StepIndex| subject.plan.target_of(&subject.plan.steps[*at]).region == region;
+        let members: Vec<StepIndex> = chosen.steps.iter().copied().filter(of_region).collect();
+        let names = Names::new(subject.plan, &options, &region, &members);
+        let lanes = lanes(subject.plan, &members);
+        refusals.find_strangers(&lanes, &mut notes);
+        let items = items::items(
+            subject.plan,
+            &Pools::new(subject.plan, lanes, share),
+            &names,
+        );
+        counted.push((region, items.transitions));
+    }
+    let findings = refusals.into_findings();
+    match findings.has_errors() {
+        true => Err(findings),
+        false => Ok(counted),
+    }
+}
+
 /// The Regions of some steps, in the plan's order.
 fn regions_of(plan: &Plan, steps: &[StepIndex]) -> Vec<RegionName> {
     let mut regions = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::forecast_line;
+use super::super::forecast::comparison_line;
 use super::words::{class, count, counted, key_change, kind, later, recovery_point, value};
 use super::{DryRun, NOT_CANCELLED, Row, ShownToken};
 use crate::diagnostic::visible;
@@ -70,8 +70,8 @@ pub fn dry_run_human(run: &DryRun<'_>) -> String {
         );
     }
     let _ = writeln!(text, "\n{}", run.actions());
-    if let Some(forecast) = run.forecast {
-        let _ = writeln!(text, "forecast: {}", forecast_line(forecast));
+    if let Some(forecast) = &run.forecast {
+        let _ = writeln!(text, "forecast: {}", comparison_line(forecast));
     }
     if run.diff.count(Action::Start) > 0 {
         let _ = writeln!(text, "{NOT_CANCELLED}");

@@ -9,7 +9,7 @@ use super::words::age;
 use super::{DryRun, Row, ShownToken, Totals};
 use crate::backup::Endpoint;
 use crate::diff::{Action, ChangeKind, Class, KeyChange, Restored};
-use crate::forecast::{ObjectiveForecast, Quantiles};
+use crate::forecast::{ObjectiveForecast, Quantiles, RunForecast};
 use crate::ids::{IdempotencyToken, RestoreName, RunId, TargetIndex};
 use crate::plan::Request;
 use crate::render::{Fact, Target};
@@ -42,11 +42,32 @@ struct PlanDocument<'a> {
 
 #[derive(Serialize)]
 struct ForecastJson<'a> {
+    #[serde(flatten)]
+    of: ForecastFacts<'a>,
+    /// Forecast of what the plan is compared with, where that is a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<ForecastFacts<'a>>,
+}
+
+#[derive(Serialize)]
+struct ForecastFacts<'a> {
     makespan: &'a Quantiles,
     objectives: &'a [ObjectiveForecast],
     runs: u32,
     samples: u32,
     seed: u64,
+}
+
+impl<'a> ForecastFacts<'a> {
+    fn of(forecast: &'a RunForecast) -> Self {
+        Self {
+            makespan: &forecast.makespan,
+            objectives: &forecast.objectives,
+            runs: forecast.runs,
+            samples: forecast.samples,
+            seed: forecast.seed,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -144,12 +165,9 @@ pub fn dry_run_json(run: &DryRun<'_>) -> String {
             changes: run.totals(),
             classes,
         },
-        forecast: run.forecast.map(|forecast| ForecastJson {
-            makespan: &forecast.makespan,
-            objectives: &forecast.objectives,
-            runs: forecast.runs,
-            samples: forecast.samples,
-            seed: forecast.seed,
+        forecast: run.forecast.map(|of| ForecastJson {
+            of: ForecastFacts::of(of.forecast),
+            before: of.before.map(|(_, before)| ForecastFacts::of(before)),
         }),
         restores: rows.iter().map(|row| restore(run, row)).collect(),
         removed: removed(run),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::forecast_line;
+use super::super::forecast::comparison_line;
 use super::super::markdown::{block, code, escaped, html};
 use super::words::{class, count, counted, diff_lines, kind, recovery_point};
 use super::{DryRun, NOT_CANCELLED, Row, ShownToken};
@@ -43,8 +43,8 @@ pub fn dry_run_markdown(run: &DryRun<'_>) -> String {
     });
     let places = escaped(&plan.places());
     let _ = writeln!(text, "**{}** in {places}{at}.", run.actions());
-    if let Some(forecast) = run.forecast {
-        let _ = writeln!(text, "Forecast: {}.", escaped(&forecast_line(forecast)));
+    if let Some(forecast) = &run.forecast {
+        let _ = writeln!(text, "Forecast: {}.", escaped(&comparison_line(forecast)));
     }
     if let Some((against, _)) = run.compared {
         let _ = writeln!(

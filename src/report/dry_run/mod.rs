@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::ForecastComparison;
 use crate::backup::Endpoint;
 use crate::diagnostic::Finding;
 use crate::diff::{Action, Change, ChangeKind, Class, Compared, Diff, Restored};
-use crate::forecast::RunForecast;
 use crate::ids::{IdempotencyToken, RestoreName};
 use crate::plan::{Plan, Step};
 use crate::render::{Resolved, Secrets, SourceFacts, Target};
@@ -56,7 +56,7 @@ pub struct DryRun<'a> {
     /// State of the run, if it has ended or is elsewhere: shown first.
     pub notice: Option<&'a str>,
     /// Forecast of a run, if it would start something.
-    pub forecast: Option<&'a RunForecast>,
+    pub forecast: Option<ForecastComparison<'a>>,
 }
 
 /// Number of restores for each kind of change.

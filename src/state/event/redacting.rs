@@ -81,6 +81,8 @@ impl Event {
                 options,
                 saved_plan: _,
                 reports: _,
+                // Numbers.
+                forecast: _,
             } => {
                 at(target);
                 others.iter_mut().for_each(at);
