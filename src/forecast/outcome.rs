@@ -188,7 +188,7 @@ pub struct RunForecast {
 }
 
 impl RunForecast {
-    /// What a journal keeps of it.
+    /// Returns the part that a journal keeps.
     #[must_use]
     pub fn recorded(&self) -> RecordedForecast {
         let number = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);

@@ -42,7 +42,7 @@ against file:old.yaml: 1 changed, 2 unchanged
   2 restores did not change; --full shows them
 
 3 start
-forecast: half of such runs end within 3m 13s, nine in ten within 17m 53s (no history, 200 samples)
+forecast: half of such runs end within 3m 14s, nine in ten within 13m 52s, as in old.yaml (no history, 1000 samples)
 A restore job that has been started cannot be cancelled.
 
 "#]]);
@@ -53,7 +53,7 @@ A restore job that has been started cannot be cancelled.
 > **warning[arn/other-region]** plan.yaml:17: the recovery point is in us-east-1, the target in us-west-2; AWS Backup restores in the Region of the recovery point
 
 **3 start** in 123456789012 us-west-2, 123456789012 us-east-1, 210987654321 us-west-2.
-Forecast: half of such runs end within 3m 13s, nine in ten within 17m 53s (no history, 200 samples).
+Forecast: half of such runs end within 3m 14s, nine in ten within 13m 52s, as in old.yaml (no history, 1000 samples).
 Against `file:old.yaml`: **1 changed, 2 unchanged**.
 
 <details><summary><b>b</b> · EBS · start · in other</summary>

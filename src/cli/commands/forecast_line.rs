@@ -27,7 +27,7 @@ use crate::state::RunState;
 const PLAYED: usize = 20_000;
 /// Samples at the least, and at the most.
 const SAMPLES: (usize, usize) = (4, 200);
-/// How many times as many it takes to tell one plan from another.
+/// Factor on the samples that tells one plan from another.
 const TO_COMPARE: u32 = 5;
 
 /// Returns the number of samples for a plan of so many steps.
@@ -36,7 +36,7 @@ fn samples(steps: usize) -> u32 {
     u32::try_from(samples).unwrap_or(1)
 }
 
-/// What earlier runs of the same plan took.
+/// Reads how long restores of the same plan took in earlier runs.
 pub(super) async fn earlier(store: &Store, run: &RunKey) -> Vec<PastRestore> {
     learned(&some_runs(store, run).await, &[]).unwrap_or_default()
 }
