@@ -16,7 +16,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=schemas");
     let target = env::var("TARGET").unwrap_or_default();
-    println!("cargo::rustc-env=REDRILL_TARGET={target}");
+    println!("cargo::rustc-env=BUILD_TARGET={target}");
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let mut files: Vec<PathBuf> = fs::read_dir(root.join("schemas"))?
         .map(|entry| entry.map(|entry| entry.path()))

@@ -32,7 +32,7 @@ impl fmt::Display for Against {
 }
 
 impl Against {
-    /// Where the plan is that it names, in words; none where it is no plan.
+    /// Place of the named plan in words, such as `on main`; none if no plan is named.
     pub(super) fn place(&self) -> Option<String> {
         match self {
             Self::Source | Self::Run(_) => None,

@@ -56,7 +56,7 @@ pub(super) struct ForecastArguments {
     pub(super) format: ForecastFormat,
 }
 
-/// What the cost is made of.
+/// Inputs of the cost.
 #[derive(Args, Debug)]
 pub(super) struct CostOptions {
     /// Prices in place of those that are built in

@@ -16,7 +16,7 @@ pub(super) fn verbose() -> String {
     format!(
         "redrill {}\ncommit: {commit}\ntarget: {}{profile}\nrules: of {}\nmodel of AWS: botocore {}\n",
         env!("CARGO_PKG_VERSION"),
-        env!("REDRILL_TARGET"),
+        env!("BUILD_TARGET"),
         checked.on,
         checked.botocore,
     )

@@ -76,7 +76,7 @@ pub struct RestoreModel {
     shape: Vec<f64>,
     /// Waiting at AWS, of all groups, seconds.
     waits: Vec<f64>,
-    /// The same by run: a queue may be there for all of a run.
+    /// Waits grouped by run, since a queue at AWS may last for a whole run.
     waits_by_run: Vec<Vec<f64>>,
     /// How alike the waits of a run are, from 0 to 1.
     waits_alike: f64,

@@ -188,11 +188,17 @@ pub struct RunForecast {
 }
 
 impl RunForecast {
+    /// Returns the recovery time objective of the whole run.
+    #[must_use]
+    pub fn rto(&self) -> Option<&ObjectiveForecast> {
+        self.objectives.iter().find(|of| of.what == "rto")
+    }
+
     /// Returns the part that a journal keeps.
     #[must_use]
     pub fn recorded(&self) -> RecordedForecast {
         let number = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
-        let rto = self.objectives.iter().find(|of| of.what == "rto");
+        let rto = self.rto();
         let per_mille = rto.and_then(|rto| rto.probability);
         let known = self.basis.iter().filter(|of| of.from == Basis::History);
         RecordedForecast {

@@ -99,7 +99,7 @@ pub struct ForecastComparison<'a> {
 
 /// Objective of the whole run, with its probability.
 fn rto(forecast: &RunForecast) -> Option<(i64, f64)> {
-    let rto = forecast.objectives.iter().find(|of| of.what == "rto")?;
+    let rto = forecast.rto()?;
     Some((rto.seconds, rto.probability?))
 }
 

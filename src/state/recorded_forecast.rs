@@ -1,8 +1,8 @@
-//! Forecast of a run, as it was made just before the run was opened: reports hold it against what came.
+//! Forecast of a run, made just before the run was opened: reports compare it with the outcome.
 
 use serde::{Deserialize, Serialize};
 
-/// What was forecast.
+/// Forecast as the journal keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedForecast {
     /// Half of such runs end within so many seconds.

@@ -224,7 +224,7 @@ fn documents(form: &Form, name: &str) -> Result<Vec<PolicyDocument>, Refusal> {
         .collect()
 }
 
-/// Reads the condition keys of the request: the simulator knows no others.
+/// Reads the request's condition keys, the only ones that the simulation knows.
 fn entries(form: &Form) -> Context {
     let mut context = Context::default();
     for n in 1..=form.structures("ContextEntries", "ContextKeyName") {

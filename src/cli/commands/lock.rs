@@ -36,10 +36,10 @@ pub(super) async fn lock(
     let settings = context.all_settings(&arguments.aws, targets)?;
     let world = World::new(inventory, settings);
     let readers = world.readers();
-    let anew = match arguments.update.as_deref() {
-        None => Anew::New,
-        Some([]) => Anew::All,
-        Some(names) => Anew::These(
+    let renewal = match arguments.update.as_deref() {
+        None => Renewal::New,
+        Some([]) => Renewal::All,
+        Some(names) => Renewal::These(
             session::chosen(planner, names)
                 .map_err(|(name, known)| unknown("--update", &name, &known))?,
         ),
@@ -47,8 +47,8 @@ pub(super) async fn lock(
     let mut findings = loaded.findings.clone();
     let mut of_file = Findings::default();
     let mut old = read(Tree::Working, &path, &loaded, &mut of_file)?;
-    if let Anew::All = anew {
-        // A file that is broken is mended by being written anew; one of a later redrill is not written over.
+    if let Renewal::All = renewal {
+        // A file that is broken is mended by being written again; one of a later redrill is not written over.
         old = None;
         of_file.retain(|finding| finding.is(rule::LOCK_NEWER));
     }
@@ -61,7 +61,7 @@ pub(super) async fn lock(
     if let Some(old) = &old {
         for (step, selector) in session::unresolved(&plan, &[]) {
             let fits = old.restores.get(&step.name).filter(|locked| {
-                locked.resolved.selector == *selector && !anew.holds(step.name.as_str())
+                locked.resolved.selector == *selector && !renewal.holds(step.name.as_str())
             });
             if let Some(locked) = fits {
                 kept += 1;
@@ -115,13 +115,13 @@ pub(super) async fn lock(
 }
 
 /// Entries that are looked up although they are locked.
-enum Anew {
+enum Renewal {
     New,
     These(Vec<String>),
     All,
 }
 
-impl Anew {
+impl Renewal {
     fn holds(&self, name: &str) -> bool {
         match self {
             Self::New => false,

@@ -7,7 +7,7 @@ use crate::backup::Endpoint;
 use crate::diagnostic::duration;
 use crate::state::RecordedForecast;
 
-/// What was forecast, and what came.
+/// Forecast of a run against its outcome.
 #[derive(Clone, Debug, Serialize)]
 pub struct ForecastOutcome {
     /// Half of such runs end within so many seconds.

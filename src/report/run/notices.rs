@@ -159,16 +159,16 @@ fn cleaned(report: &RunReport, before: Verdict, at: Option<Timestamp>) -> String
 }
 
 impl RunReport {
-    /// Notes first that the run had ended before this command, which has started nothing; `anew` is the command for a
+    /// Notes first that the run had ended before this command, which has started nothing; `new_run` is the command for a
     /// new run.
-    pub fn ended_before(&mut self, at: Option<Timestamp>, anew: &str) {
+    pub fn ended_before(&mut self, at: Option<Timestamp>, new_run: &str) {
         let when = at.map_or_else(|| "earlier".to_owned(), minute);
         self.notices.insert(
             0,
             Notice {
                 kind: NoticeKind::EndedBefore,
                 message: format!(
-                    "Run {} ended {when}; nothing was started now. To restore again, use a new run id: {anew}",
+                    "Run {} ended {when}; nothing was started now. To restore again, use a new run id: {new_run}",
                     self.run_id
                 ),
                 at,
