@@ -13,10 +13,9 @@ use super::lean::RefusedCall;
 use super::read::timestamp;
 use super::xml::Element;
 use crate::backup::{ApiError, Fault, Listed, Operation, PointStatus, each_page};
-use crate::ids::{AccountId, PlaceIndex};
+use crate::ids::PlaceIndex;
 use crate::preflight::{
-    CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen,
-    Simulation,
+    Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen, Simulation,
 };
 use crate::render::VaultName;
 
@@ -30,16 +29,6 @@ impl Listed for ListedIdentifier {
 }
 
 impl<H> Looks for Aws<H> {
-    async fn caller(&self) -> Result<CallerIdentity, ApiError> {
-        let operation = self.counted(Operation::GetCallerIdentity);
-        let answer = self.sts.get_caller_identity().send().await;
-        let answer = answer.map_err(|err| self.failed(operation, &err))?;
-        Ok(CallerIdentity {
-            account: AccountId::new(answer.account.unwrap_or_default()),
-            arn: answer.arn.unwrap_or_default(),
-        })
-    }
-
     async fn session_ends(&self) -> Option<Timestamp> {
         let provider = self.credentials.as_ref()?;
         let credentials = provider.provide_credentials().await.ok()?;

@@ -7,15 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::backup::{
-    ApiError, Backoff, ClaimedResource, Clock, Fault, Job, JobQuery, Operation, Pace, Page,
-    PointQuery, Reader, RecoveryPoint, Retry, Sources, Tell, Vault, Vaults,
+    ApiError, Backoff, CallerIdentity, ClaimedResource, Clock, Fault, Job, JobQuery, Operation,
+    Pace, Page, PointQuery, Reader, RecoveryPoint, Retry, Sources, Tell, Vault, Vaults,
 };
 use crate::cleanup::{ExistingResource, Named, Resources};
-use crate::ids::{AccountId, JobId};
+use crate::ids::JobId;
 use crate::plan::Request;
-use crate::preflight::{
-    CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation,
-};
+use crate::preflight::{Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation};
 use crate::render::{SourceFacts, VaultName};
 
 const BACKOFF: Backoff = Backoff {
@@ -205,11 +203,9 @@ impl<R: Sources, C: Clock> Sources for Paced<R, C> {
 }
 
 impl<R: Reader, C: Clock> Reader for Paced<R, C> {
-    async fn caller_account(&self) -> Result<AccountId, ApiError> {
-        self.call(Operation::GetCallerIdentity, || {
-            self.reader.caller_account()
-        })
-        .await
+    async fn caller(&self) -> Result<CallerIdentity, ApiError> {
+        self.call(Operation::GetCallerIdentity, || self.reader.caller())
+            .await
     }
 
     fn date(&self) -> Option<Timestamp> {
@@ -258,11 +254,6 @@ impl<R: Reader, C: Clock> Reader for Paced<R, C> {
 }
 
 impl<R: Looks, C: Clock> Looks for Paced<R, C> {
-    async fn caller(&self) -> Result<CallerIdentity, ApiError> {
-        self.call(Operation::GetCallerIdentity, || self.reader.caller())
-            .await
-    }
-
     async fn session_ends(&self) -> Option<Timestamp> {
         self.reader.session_ends().await
     }
@@ -338,7 +329,7 @@ mod tests {
 
     use super::*;
     use crate::backup::{FastClock, Keeping, PointStatus};
-    use crate::ids::RegionName;
+    use crate::ids::{AccountId, RegionName};
 
     /// Three vaults, the last of which has every recovery point; what it is asked, and the faults that come first.
     #[derive(Default)]

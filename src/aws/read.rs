@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use super::Aws;
 use super::bounds::{message, name};
 use crate::backup::{
-    ApiError, ClaimedResource, Fault, Job, JobQuery, JobStatus, Operation, Page, Reader,
+    ApiError, CallerIdentity, ClaimedResource, Fault, Job, JobQuery, JobStatus, Operation, Page,
+    Reader,
 };
 use crate::cleanup::made;
 use crate::ids::{AccountId, JobId};
@@ -23,24 +24,21 @@ const JOBS: i32 = 100;
 const RESOURCES: i32 = 1000;
 
 impl<H> Reader for Aws<H> {
-    async fn caller_account(&self) -> Result<AccountId, ApiError> {
+    async fn caller(&self) -> Result<CallerIdentity, ApiError> {
         let operation = self.counted(Operation::GetCallerIdentity);
-        let identity = self
-            .sts
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(|err| self.failed(operation, &err))?;
-        identity
-            .account
-            .map(AccountId::new)
-            .ok_or_else(|| ApiError {
-                operation,
-                fault: Fault::Service,
-                code: None,
-                request_id: None,
-                message: "the answer names no account".to_owned(),
-            })
+        let answer = self.sts.get_caller_identity().send().await;
+        let answer = answer.map_err(|err| self.failed(operation, &err))?;
+        let account = answer.account.ok_or_else(|| ApiError {
+            operation,
+            fault: Fault::Service,
+            code: None,
+            request_id: None,
+            message: "the answer names no account".to_owned(),
+        })?;
+        Ok(CallerIdentity {
+            account: AccountId::new(account),
+            arn: answer.arn.unwrap_or_default(),
+        })
     }
 
     fn date(&self) -> Option<Timestamp> {

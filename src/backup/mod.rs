@@ -35,8 +35,8 @@ pub use points::{PointQuery, PointStatus, RecoveryPoint, Vault, all_points, all_
 pub use questions::ask_all;
 pub use rates::Rates;
 pub use reader::{
-    ApiError, ClaimedResource, Fault, Job, JobQuery, JobStatus, Reader, Sources, all_protected,
-    each_job_page,
+    ApiError, CallerIdentity, ClaimedResource, Fault, Job, JobQuery, JobStatus, Reader, Sources,
+    all_protected, each_job_page,
 };
 pub use tell::Tell;
 pub use vaults::Vaults;

@@ -59,8 +59,8 @@ pub trait Sources: Send + Sync {
 
 /// Read access to AWS.
 pub trait Reader: Sources {
-    /// The account of the caller (STS GetCallerIdentity).
-    fn caller_account(&self) -> impl Future<Output = Result<AccountId, ApiError>> + Send;
+    /// Returns the caller (STS GetCallerIdentity).
+    fn caller(&self) -> impl Future<Output = Result<CallerIdentity, ApiError>> + Send;
 
     /// Returns what AWS's clock said in its latest answer about jobs; none before the first.
     fn date(&self) -> Option<Timestamp>;
@@ -98,6 +98,15 @@ pub trait Reader: Sources {
         &self,
         job_id: &JobId,
     ) -> impl Future<Output = Result<BTreeMap<String, String>, ApiError>> + Send;
+}
+
+/// Account and ARN of the caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallerIdentity {
+    /// The account.
+    pub account: AccountId,
+    /// The ARN of the user, or of the session of a role.
+    pub arn: String,
 }
 
 /// A resource that AWS Backup calls protected

@@ -11,7 +11,7 @@ use super::complete;
 use super::exporting::{self, ExportCommand};
 use super::forecasting::{ForecastArguments, HistoryCommand};
 use super::post_run::{CleanupArguments, Evidence, Report, Status};
-use super::proving::{CoverageArguments, LedgerOption, ProveArguments};
+use super::proving::{CoverageArguments, LedgerOption, ProveArguments, SignedEvidenceOptions};
 use crate::diagnostic::did_you_mean;
 use crate::execute::AtMost;
 use crate::ids::RunId;
@@ -612,6 +612,7 @@ impl RunArguments {
             inputs: self.inputs.clone(),
             state: self.state.clone(),
             ledger: self.after.ledger.clone(),
+            signed: SignedEvidenceOptions::default(),
             format: HumanOrJson::Human,
         }
     }

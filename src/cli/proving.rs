@@ -18,9 +18,42 @@ pub(super) struct ProveArguments {
     pub(super) state: StateOption,
     #[command(flatten)]
     pub(super) ledger: LedgerOption,
+    #[command(flatten)]
+    pub(super) signed: SignedEvidenceOptions,
     /// Output format
     #[arg(long, default_value = "human", help_heading = "Output")]
     pub(super) format: HumanOrJson,
+}
+
+/// Signatures of the evidence that a ledger names.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct SignedEvidenceOptions {
+    /// Signatures of the run's evidence, by `redrill evidence sign`: the ledger says who signed
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "keys",
+        help_heading = "Signatures"
+    )]
+    pub(super) signatures: Option<PathBuf>,
+    /// Public keys that you trust: each `NAME.pem` of this folder is the key of NAME
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "signatures",
+        help_heading = "Signatures"
+    )]
+    pub(super) keys: Option<PathBuf>,
+    /// Number of them that must have signed
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value = "1",
+        requires = "keys",
+        value_parser = clap::value_parser!(u16).range(1..),
+        help_heading = "Signatures"
+    )]
+    pub(super) threshold: u16,
 }
 
 #[derive(Args, Debug)]

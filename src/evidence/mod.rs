@@ -13,7 +13,7 @@ pub use archive::{is_packed, pack, unpack};
 pub use fold::{DIRECTORIES, JournalComparison, hold};
 pub use signing::{SignatureProblem, SignedEnvelope, SigningKey, TrustedKeys};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +94,9 @@ pub struct About {
     pub redrill: String,
     /// The versions of redrill that worked on the run.
     pub run_by: Vec<String>,
+    /// ARNs of those whose credentials were used, by AWS STS; earlier versions and rehearsals do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub callers: Vec<String>,
     /// The commit that was checked out where the plan lay when the run was last taken up.
     pub git_commit: Option<String>,
     /// SHA-256 of the plan file that the run was last taken up with.
@@ -108,6 +111,10 @@ impl About {
     fn of(report: &RunReport) -> Self {
         let mut origins = report.runners.iter().rev();
         let last = origins.find_map(|runner| runner.origin.as_ref());
+        let callers: BTreeSet<&String> = (report.runners.iter())
+            .filter_map(|runner| runner.origin.as_ref())
+            .flat_map(|origin| &origin.callers)
+            .collect();
         Self {
             schema: "redrill.evidence/v1".to_owned(),
             plan: report.plan.clone(),
@@ -126,6 +133,7 @@ impl About {
                 .iter()
                 .map(|runner| runner.redrill.clone())
                 .collect(),
+            callers: callers.into_iter().cloned().collect(),
             git_commit: last.and_then(|origin| origin.commit.clone()),
             plan_sha256: last.map(|origin| origin.plan_sha256.clone()),
             reports: Some(REPORTS),

@@ -5,15 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::backup::{ApiError, PointStatus, Sources};
-use crate::ids::AccountId;
+use crate::backup::{ApiError, PointStatus, Reader, Sources};
 use crate::render::VaultName;
 
 /// Questions of preflight to one account and Region, besides vaults and recovery points.
-pub trait Looks: Sources {
-    /// Returns the caller (STS GetCallerIdentity).
-    fn caller(&self) -> impl Future<Output = Result<CallerIdentity, ApiError>> + Send;
-
+pub trait Looks: Sources + Reader {
     /// Returns the end of the caller's session; none where it does not end.
     fn session_ends(&self) -> impl Future<Output = Option<Timestamp>> + Send;
 
@@ -52,15 +48,6 @@ pub trait Looks: Sources {
         vault: &VaultName,
         recovery_point_arn: &str,
     ) -> impl Future<Output = Result<PointSeen, ApiError>> + Send;
-}
-
-/// Account and ARN of the caller.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CallerIdentity {
-    /// The account.
-    pub account: AccountId,
-    /// The ARN of the user, or of the session of a role.
-    pub arn: String,
 }
 
 /// A role.

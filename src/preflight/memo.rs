@@ -6,10 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::looks::{
-    CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation,
-};
-use crate::backup::{ApiError, Vault, all_vaults};
+use super::looks::{Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, Simulation};
+use crate::backup::{ApiError, CallerIdentity, Vault, all_vaults};
 use crate::ids::TargetIndex;
 use crate::render::VaultName;
 

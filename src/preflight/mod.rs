@@ -25,10 +25,7 @@ mod subject;
 use std::sync::Arc;
 
 pub use check::{CheckEvidence, CheckId, ConcernedRestore, PreflightCheck, PreflightVerdict};
-pub use looks::{
-    CallerIdentity, Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen,
-    Simulation,
-};
+pub use looks::{Decision, GrantSeen, Looks, PointSeen, QuotaSeen, RoleSeen, ScanSeen, Simulation};
 pub use subject::{PreflightOptions, PreflightSubject};
 
 use crate::backup::{ApiError, Fault, ask_all};

@@ -34,6 +34,8 @@ pub struct LedgerEntry {
     pub restore: RestoreName,
     /// Reason that it is not proven, in words.
     pub message: Option<Arc<str>>,
+    /// True if the evidence was signed when the line was written.
+    pub is_signed: bool,
 }
 
 /// A line, as far as it is kept.
@@ -57,6 +59,8 @@ struct LedgerLine<'a> {
     #[serde(borrow)]
     restore: Cow<'a, str>,
     job_id: Option<String>,
+    #[serde(default)]
+    signer: Option<String>,
     endpoint: Endpoint,
 }
 
@@ -192,6 +196,7 @@ impl Ledger {
             run: self.text(&line.run),
             restore: RestoreName::new(self.text(&line.restore)),
             message: line.message.as_ref().map(|message| self.text(message)),
+            is_signed: line.signer.is_some(),
         }
     }
 
@@ -249,7 +254,7 @@ impl Ledger {
         bytes_of(digest).is_some_and(|id| self.numbers.contains_key(&id))
     }
 
-    /// The lines to add for what a run has shown and the ledger does not say yet, each following the one before; with their
+    /// The lines to add for what a run has shown and the ledger does not say yet, or not yet of signed evidence, each following the one before; with their
     /// digests, by the place in `assessed`.
     #[must_use]
     pub fn additions(&self, assessed: &[Assessed]) -> (String, HashMap<usize, String>) {
@@ -262,25 +267,24 @@ impl Ledger {
         let of_run = self.entries.iter();
         let of_run =
             of_run.filter(|entry| *entry.plan == *first.plan && *entry.run == *first.run.as_str());
-        let said: HashSet<(&str, &str, ProofResult, Timestamp)> = of_run
+        let said: HashSet<(&str, &str, ProofResult, Timestamp, bool)> = of_run
             .map(|entry| {
                 (
                     entry.restore.as_str(),
                     &*entry.resource,
                     entry.result,
                     entry.at,
+                    entry.is_signed,
                 )
             })
             .collect();
         for (at, one) in assessed.iter().enumerate() {
             let Some(proof) = &one.proof else { continue };
-            let says = (
-                proof.restore.as_str(),
-                &*proof.resource_arn,
-                proof.result,
-                proof.at,
-            );
-            if said.contains(&says) {
+            let says = |is_signed| {
+                let (restore, resource) = (proof.restore.as_str(), &*proof.resource_arn);
+                said.contains(&(restore, resource, proof.result, proof.at, is_signed))
+            };
+            if says(true) || (proof.signer.is_none() && says(false)) {
                 continue;
             }
             let (line, digest) = Proof {

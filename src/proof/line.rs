@@ -88,7 +88,7 @@ pub struct Proof {
     pub attempts: u32,
     /// SHA-256 of the statement of the evidence bundle that the run had when this was written.
     pub evidence_sha256: String,
-    /// Signer of that statement; nobody by then.
+    /// Those who had signed that statement by then, with commas between; none where nobody looked.
     pub signer: Option<String>,
     /// Endpoint of the run.
     pub endpoint: Endpoint,

@@ -450,3 +450,6 @@ fn facts_of_environment(report: &RunReport) -> Vec<FactRow> {
     }
     facts.0
 }
+            for caller in &origin.callers {
+                facts.code("caller", Some(caller));
+            }

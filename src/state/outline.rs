@@ -85,6 +85,9 @@ pub struct Origin {
     /// The commit that is checked out where the plan lies; with `-dirty` where the plan differs from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// ARNs of those whose credentials it uses, by AWS STS; earlier versions and rehearsals do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub callers: Vec<String>,
     /// The account on that machine.
     pub user: String,
     /// The machine.

@@ -103,6 +103,8 @@ async fn a_bundle_has_everything_and_no_secret() {
     let statement: serde_json::Value = serde_json::from_str(&read("statement.json")).unwrap();
     assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
     assert_eq!(statement["predicate"]["verdict"], "failed");
+    let callers = serde_json::json!(["arn:aws:iam::123456789012:user/emulated"]);
+    assert_eq!(statement["predicate"]["callers"], callers);
     assert_valid("evidence", &statement["predicate"]);
     for (schema, name) in [("evidence", "about.json"), ("run", "reports/report.json")] {
         assert_valid(schema, &serde_json::from_str(&read(name)).unwrap());

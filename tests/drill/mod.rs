@@ -15,7 +15,7 @@ mod programs;
 mod protect;
 mod reports;
 mod signals;
-mod signatures;
+pub(crate) mod signatures;
 mod walls;
 mod whole;
 

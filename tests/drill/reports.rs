@@ -166,6 +166,7 @@ pub(super) fn story() -> Vec<Recorded> {
         origin: Origin {
             plan_sha256: "0123".repeat(16),
             commit: Some("89ab".repeat(10)),
+            callers: vec!["arn:aws:sts::123456789012:assumed-role/drill/auditor".to_owned()],
             user: "auditor".to_owned(),
             host: "laptop".to_owned(),
             system: "linux x86_64".to_owned(),

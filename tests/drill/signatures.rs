@@ -16,7 +16,7 @@ use crate::support::{folder, write};
 const STATEMENT: &[u8] = b"{\"a\":1}\n";
 
 /// A key of somebody, as `openssl genpkey` and `openssl pkey -pubout` write it.
-fn pair() -> (String, String) {
+pub(crate) fn pair() -> (String, String) {
     let pem = |label: &str, bytes: &[u8]| {
         format!(
             "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::SignedDuration;
 use redrill::backup::{
-    ApiError, Fault, Job, JobQuery, JobStatus, Operation, Page, PointQuery, Reader, RecoveryPoint,
-    Sources, Started, Vault, Writer,
+    ApiError, CallerIdentity, Fault, Job, JobQuery, JobStatus, Operation, Page, PointQuery, Reader,
+    RecoveryPoint, Sources, Started, Vault, Writer,
 };
 use redrill::execute::{Control, Ended, Policy, Stopped};
-use redrill::ids::{AccountId, JobId};
+use redrill::ids::JobId;
 use redrill::plan::TokenedRequest;
 use redrill::render::{SourceFacts, VaultName};
 use redrill::state::{Awaited, Event, Recorded, RestoreStage};
@@ -88,8 +88,8 @@ impl Sources for Odd {
 }
 
 impl Reader for Odd {
-    async fn caller_account(&self) -> Result<AccountId, ApiError> {
-        Ok(AccountId::new("123456789012"))
+    async fn caller(&self) -> Result<CallerIdentity, ApiError> {
+        Ok(CallerIdentity::default())
     }
 
     fn date(&self) -> Option<jiff::Timestamp> {

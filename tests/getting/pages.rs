@@ -215,6 +215,11 @@ const BLOCKS: &[(&str, &str, Block)] = &[
     ),
     ("docs/authoring.md", "redrill inventory", Here),
     (
+        "docs/proof.md",
+        "$ redrill evidence",
+        Needs("a run at AWS; tests/proof/command.rs has one"),
+    ),
+    (
         "docs/coverage.md",
         "redrill coverage",
         Needs("a ledger of runs at AWS"),

@@ -7,6 +7,7 @@ use redrill::proof::Ledger;
 use redrill::state::{Append as _, Event, Recorded};
 use serde_json::Value;
 
+use crate::drill::signatures::pair;
 use crate::drill::{check, plan, run};
 use crate::dry_run::outputs::assert_valid;
 use crate::harness::owner;
@@ -124,6 +125,75 @@ async fn what_a_run_at_an_emulator_shows_is_nothing_and_at_aws_a_line() {
         std::fs::read_to_string(at.join("proven.jsonl")).unwrap(),
         text
     );
+
+    // Once the evidence is signed, the lines are written once more and say by whom.
+    let (ann, ben) = (pair(), pair());
+    for folder in ["keys", "others"] {
+        std::fs::create_dir(at.join(folder)).unwrap();
+    }
+    for (name, text) in [
+        ("ann.key", &ann.0),
+        ("keys/ann.pem", &ann.1),
+        ("others/ben.pem", &ben.1),
+    ] {
+        write(at, name, text);
+    }
+    let (code, _, stderr) = run(at, &["evidence", "sign", "bundle.zip", "--key", "ann.key"]);
+    assert_eq!(code, 0, "{stderr}");
+    let signed = |keys: &str, signatures: &str, more: &[&str]| {
+        let options = [
+            "--state",
+            "here",
+            "--keys",
+            keys,
+            "--signatures",
+            signatures,
+        ];
+        prove(&[&options, more].concat())
+    };
+    for (keys, signatures, more, code, why) in [
+        (
+            "keys",
+            "bundle.zip.dsse.json",
+            &["--threshold", "2"][..],
+            6,
+            "1 signed, and 2 are asked for",
+        ),
+        (
+            "others",
+            "bundle.zip.dsse.json",
+            &[],
+            6,
+            "which is not among the keys that are trusted",
+        ),
+        (
+            "keys",
+            "plan.yaml",
+            &[],
+            6,
+            "plan.yaml: the signatures cannot be read",
+        ),
+        ("keys", "missing.json", &[], 1, "missing.json"),
+    ] {
+        let (got, _, stderr) = signed(keys, signatures, more);
+        assert!(
+            got == code && stderr.contains(why),
+            "{code} {why}: {got} {stderr}"
+        );
+    }
+    let lines = || std::fs::read_to_string(at.join("proven.jsonl")).unwrap();
+    assert_eq!(lines(), text, "nothing was written");
+    for _ in 0..2 {
+        let (code, _, stderr) = signed("keys", "bundle.zip.dsse.json", &[]);
+        assert_eq!(code, 8, "{stderr}");
+        assert_eq!(lines().lines().count(), 6, "once");
+    }
+    for (at, line) in lines().lines().enumerate() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_valid("proof", &line);
+        let signer = (at >= 3).then_some("ann");
+        assert_eq!(line["signer"].as_str(), signer);
+    }
 
     // A ledger that somebody has changed is not added to.
     write(at, "proven.jsonl", &text.replacen("restored", "proven", 1));

@@ -8,12 +8,11 @@ use super::programs::{Due, Programs};
 use super::question::{look_twice, question};
 use super::run::EngineRun;
 use super::world::World;
-use super::{Context, begun_elsewhere, check_account};
+use super::{Context, begun_elsewhere};
 use crate::cli::confirm::{can_ask, confirm};
 use crate::cli::exit::Failure;
 use crate::diagnostic::Findings;
 use crate::diff::{Action, Review};
-use crate::render::Target;
 use crate::session::{Loaded, Preview};
 
 /// Subject of the question.
@@ -21,19 +20,21 @@ pub(super) struct Consent<'a> {
     pub(super) preview: &'a Preview,
     pub(super) world: &'a World,
     pub(super) aws: &'a [Arc<Client>],
-    /// Targets whose callers' accounts were not looked at yet.
-    pub(super) unchecked: Vec<(&'a Arc<Client>, &'a Target)>,
+    /// ARNs of the callers, where their accounts were looked at already.
+    pub(super) callers: Option<Vec<String>>,
 }
 
 impl Consent<'_> {
-    /// Refuses what cannot go well, and asks about the rest where nobody has confirmed it.
+    /// Refuses what cannot go well, and asks about the rest where nobody has confirmed it. Returns the callers' ARNs if the answer
+    /// was yes.
     pub(super) async fn ask(
-        &self,
+        &mut self,
         loaded: &Loaded,
         execution: &mut EngineRun<'_>,
         context: &mut Context<'_>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Option<Vec<String>>, Failure> {
         let Self { preview, aws, .. } = *self;
+        let callers = self.callers.take();
         let Preview { plan, diff, .. } = preview;
         self.check_programs(loaded, execution, context)?;
         let unsaid = Unsaid::of(plan, diff, &context.rules, loaded.planner.secrets());
@@ -42,13 +43,14 @@ impl Consent<'_> {
         if is_asked {
             can_ask()?;
         }
-        for (aws, target) in &self.unchecked {
-            let asked = check_account(&***aws, target);
-            context
-                .output
-                .patiently("STS to say whose credentials these are", asked)
-                .await?;
-        }
+        let callers = match callers {
+            Some(callers) => callers,
+            None => {
+                let asked = super::callers(aws, &plan.targets);
+                let what = "STS to say whose credentials these are";
+                context.output.patiently(what, asked).await?
+            }
+        };
         let looks = preview.history.opened.is_none() || execution.reached.machines.is_some();
         let begun = match looks {
             true => {
@@ -62,14 +64,15 @@ impl Consent<'_> {
             self.say_reasons(loaded, context);
         }
         if !is_asked {
-            return Ok(true);
+            return Ok(Some(callers));
         }
         let review = Review::embedded(&context.rules);
         let resources = super::base::resources(&preview.known, self.world);
         let mut twice = begun;
         twice.extend(look_twice(plan, diff, &review, &resources, loaded));
         let question = question(loaded, preview, execution, &twice);
-        Ok(confirm(&question)? && unsaid.ask(&mut execution.policy)?)
+        let is_confirmed = confirm(&question)? && unsaid.ask(&mut execution.policy)?;
+        Ok(is_confirmed.then_some(callers))
     }
 
     /// Shows the dry run's reasons for a restore that starts, such as that the same was restored under another name.

@@ -73,7 +73,7 @@ use super::output::Output;
 use super::settings::Settings;
 use super::tree::Tree;
 use crate::aws::ConnectionSettings;
-use crate::backup::{Reader, Tell};
+use crate::backup::{CallerIdentity, Reader, Tell};
 use crate::diagnostic::{Finding, Findings, LocalTime};
 use crate::inventory::RecordedInventory;
 use crate::journal::{RunKey, RunStore as _};
@@ -558,11 +558,23 @@ fn unknown(option: &str, name: &str, known: &str) -> Failure {
     ))
 }
 
-/// The caller's account has to be the plan's, before anything is written.
-async fn check_account<R: Reader>(reader: &R, target: &Target) -> Result<(), Failure> {
-    let account = reader.caller_account().await.map_err(Failure::Aws)?;
+/// Returns the ARNs of the callers, whose accounts have to be the targets' before anything is written.
+async fn callers(aws: &[Arc<clients::Client>], targets: &[Target]) -> Result<Vec<String>, Failure> {
+    let mut callers = Vec::new();
+    for (aws, target) in aws.iter().zip(targets) {
+        let caller = check_account(&**aws, target).await?;
+        if !callers.contains(&caller) {
+            callers.push(caller);
+        }
+    }
+    Ok(callers)
+}
+
+/// Returns the ARN of the caller, whose account has to be the plan's before anything is written.
+async fn check_account<R: Reader>(reader: &R, target: &Target) -> Result<String, Failure> {
+    let CallerIdentity { account, arn } = reader.caller().await.map_err(Failure::Aws)?;
     if account == target.account {
-        return Ok(());
+        return Ok(arn);
     }
     Err(Failure::Account(format!(
         "the credentials belong to account {account}, and the plan's target is {}",

@@ -18,6 +18,7 @@ pub(super) fn origin(
     Origin {
         plan_sha256: sha256(&source.text),
         commit: checked_out(file),
+        callers: Vec::new(),
         user: context.environment.user.clone(),
         host: gethostname::gethostname().to_string_lossy().into_owned(),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),

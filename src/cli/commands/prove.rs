@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use super::Context;
 use super::evidence::{bundled, digest, verified};
+use super::signing::Trust;
+use super::{Context, signing};
 use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::ledger_file;
 use crate::cli::proving::ProveArguments;
+use crate::evidence::BundleFiles;
 use crate::proof::{Ledger, ProveReport, assess};
 
 /// Report of a run that was proven, and what was written.
@@ -65,7 +67,13 @@ async fn proved(arguments: &ProveArguments, context: &mut Context<'_>) -> Result
     // Only what anybody can verify without this machine counts.
     verified(&bundle.files)?;
     let evidence = digest(&bundle.files);
-    let assessed = assess(&bundle.report, &bundle.events, &evidence);
+    let mut assessed = assess(&bundle.report, &bundle.events, &evidence);
+    if let Some(signatures) = &arguments.signed.signatures {
+        let signer = signers(signatures, &bundle.files, arguments)?;
+        for proof in assessed.iter_mut().filter_map(|one| one.proof.as_mut()) {
+            proof.signer = Some(signer.clone());
+        }
+    }
     let (lines, written) = ledger.additions(&assessed);
     if !lines.is_empty() {
         ledger_file::append(&file, &lines)?;
@@ -87,6 +95,23 @@ async fn proved(arguments: &ProveArguments, context: &mut Context<'_>) -> Result
         is_whole: report.is_whole(),
         note: is_new.then(|| attributes(&file)),
     })
+}
+
+/// Those who have signed the evidence of the run.
+fn signers(
+    signatures: &Path,
+    files: &BundleFiles,
+    arguments: &ProveArguments,
+) -> Result<String, Failure> {
+    // The command line wants both or neither, but a file of settings may name one.
+    let Some(keys) = &arguments.signed.keys else {
+        return Err(Failure::Usage("--signatures needs --keys DIR".to_owned()));
+    };
+    let trust = Trust {
+        keys,
+        threshold: arguments.signed.threshold.into(),
+    };
+    signing::signers(signatures, files, trust)
 }
 
 /// The heads of a ledger once lines were added: those lines follow all that it had.

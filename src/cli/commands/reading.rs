@@ -70,7 +70,7 @@ impl RegionReader {
         if let Some(tell) = context.tell() {
             reader = reader.telling(tell);
         }
-        let account = reader.caller_account().await.map_err(Failure::Aws)?;
+        let account = reader.caller().await.map_err(Failure::Aws)?.account;
         Ok(Self {
             account,
             region,

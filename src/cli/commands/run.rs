@@ -428,7 +428,7 @@ pub(super) async fn execute<C: Clock>(
     let past = forecast_line::earlier(&execution.store, &run).await;
     forecast_line::expect(&mut plan, &known, &past, clock.now());
     learn(&mut plan, &run, &execution.store).await;
-    let outline = outline(&plan, loaded, &execution, context);
+    let mut outline = outline(&plan, loaded, &execution, context);
     if execution.reached.preflight.is_none() {
         loaded.planner.release(&plan);
     }
@@ -455,7 +455,7 @@ pub(super) async fn execute<C: Clock>(
         due_after(&of.plan, observed, policy.retry_failed, policy.cutover)
     };
     let judges = is_after(&preview);
-    let (gone, is_checked) = still_there::gone(&preview, judges, aws, &execution, context).await?;
+    let (gone, callers) = still_there::gone(&preview, judges, aws, &execution, context).await?;
     recorder.keep(&gone, &mut preview).await?;
     if !preview.has_work() && !is_after(&preview) {
         if let Some(saved) = execution.saved.filter(|_| is_resumed) {
@@ -464,6 +464,8 @@ pub(super) async fn execute<C: Clock>(
         refuse_cleaned_up(&preview, &execution)?;
         // Restores that were not started are told apart from those that are not there.
         let at = clock.now();
+        outline.origin.callers = recorded_callers(&preview.history);
+        let outline = Arc::new(outline);
         let planned = preview.history.planned(&outline).map(|event| Recorded {
             at,
             aws_ahead: None,
@@ -508,16 +510,19 @@ pub(super) async fn execute<C: Clock>(
         let line = report::forecast_line(found);
         context.output.note(&format!("forecast{at}: {line}"));
     }
-    let accounts = aws.iter().zip(&preview.plan.targets);
-    let consent = Consent {
+    let mut consent = Consent {
         preview: &preview,
         world,
         aws,
-        unchecked: accounts.filter(|_| !is_checked).collect(),
+        callers,
     };
-    if !consent.ask(loaded, &mut execution, context).await? {
+    let Some(callers) = consent.ask(loaded, &mut execution, context).await? else {
         context.output.note("nothing was started");
         return Ok(Exit::Unfinished);
+    };
+    // The emulator of a rehearsal has been asked by nobody in particular.
+    if !execution.rehearsal {
+        outline.origin.callers = callers;
     }
 
     // Another runner may have worked between the question and the lock.
@@ -557,7 +562,7 @@ pub(super) async fn execute<C: Clock>(
         options: execution.hints.options.clone(),
         endpoint: execution.reached.endpoint.clone(),
         saved_plan: execution.saved.map(|saved| saved.id().to_owned()),
-        outline,
+        outline: Arc::new(outline),
         start,
         forecast: forecast.map(|found| found.recorded()),
     };
@@ -602,11 +607,17 @@ fn outline(
     loaded: &Loaded,
     execution: &EngineRun<'_>,
     context: &Context<'_>,
-) -> Arc<Outline> {
+) -> Outline {
     let source = &loaded.planner.document().source;
     let origin = super::origin::origin(execution.file, source, execution.rehearsal, context);
     let protect = loaded.planner.protect();
-    Arc::new(Outline::of(plan, origin, execution.policy.cutover, protect))
+    Outline::of(plan, origin, execution.policy.cutover, protect)
+}
+
+/// Returns the callers of whoever worked on the run last.
+fn recorded_callers(history: &History) -> Vec<String> {
+    let outline = history.outline.as_ref();
+    outline.map_or_else(Vec::new, |outline| outline.origin.callers.clone())
 }
 
 fn not_opened(why: NotOpened, loaded: &Loaded, execution: &EngineRun<'_>) -> Failure {

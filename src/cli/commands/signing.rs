@@ -108,18 +108,44 @@ pub(super) fn said(
             None => String::new(),
         });
     };
-    let keys = keys(trust.keys).map_err(|why| match why {
-        KeyProblem::Unread(failure) => failure,
-        KeyProblem::Key(problem) => failure(&place, problem),
-    })?;
     let found = found.unwrap_or_else(|| SignedEnvelope::of(statement(files)));
-    let signers = found.signers(statement(files), &keys, trust.threshold);
-    let signers = signers.map_err(|problem| failure(&place, problem))?;
+    let signers = trusted(&place, found, files, trust)?;
     Ok(format!(
         "OK: signed by {} ({} asked for)\n",
         signers.join(", "),
         trust.threshold
     ))
+}
+
+/// Returns who has signed a bundle, with commas between.
+///
+/// # Errors
+///
+/// Where not enough of those who are trusted have, or a signature is not what it says.
+pub(super) fn signers(
+    signatures: &Path,
+    files: &BundleFiles,
+    trust: Trust<'_>,
+) -> Result<String, Failure> {
+    let text = files::text(signatures)?;
+    let found = SignedEnvelope::parse(&text, statement(files));
+    let found = found.map_err(|problem| failure(signatures, problem))?;
+    trusted(signatures, found, files, trust).map(|signers| signers.join(", "))
+}
+
+fn trusted(
+    place: &Path,
+    found: SignedEnvelope,
+    files: &BundleFiles,
+    trust: Trust<'_>,
+) -> Result<Vec<String>, Failure> {
+    let keys = keys(trust.keys).map_err(|why| match why {
+        KeyProblem::Unread(failure) => failure,
+        KeyProblem::Key(problem) => failure(place, problem),
+    })?;
+    let signers = found.signers(statement(files), &keys, trust.threshold);
+    let signers = signers.map_err(|problem| failure(place, problem))?;
+    Ok(signers.into_iter().map(str::to_owned).collect())
 }
 
 /// Reason why keys could not be read.

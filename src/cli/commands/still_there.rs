@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::Context;
 use super::clients::Client;
 use super::run::EngineRun;
-use super::{Context, check_account};
 use crate::backup::{ApiError, Clock, Endpoint, Reader, SystemClock, ask_all};
 use crate::cli::exit::Failure;
 use crate::diff::Action;
@@ -19,29 +19,30 @@ use crate::state::{Event, Recorded, RestoreStage};
 /// Resource that a restore has made, by its step, and its name in the journal: there may be a secret in it.
 type MadeByStep = (StepIndex, String, String);
 
-/// Finds what of the run is gone, as events that its journal does not have yet; and whether the accounts of the callers
-/// were found to be the targets'. `judges` says whether the plan as a whole is judged now.
+/// Finds what of the run is gone, as events that its journal does not have yet; and the ARNs of the callers, where their
+/// accounts were looked at and are the targets'. `judges` says whether the plan as a whole is judged now.
 pub(super) async fn gone(
     preview: &Preview,
     judges: bool,
     aws: &[Arc<Client>],
     execution: &EngineRun<'_>,
     context: &mut Context<'_>,
-) -> Result<(Vec<Recorded>, bool), Failure> {
+) -> Result<(Vec<Recorded>, Option<Vec<String>>), Failure> {
     let plan = &preview.plan;
     let made = looked_for(preview, judges);
     if made.is_empty() || execution.rehearsal || !is_one_endpoint(aws, execution).await? {
-        return Ok((Vec::new(), false));
+        return Ok((Vec::new(), None));
     }
     // Credentials of another account do not see it.
-    for (aws, target) in aws.iter().zip(&plan.targets) {
-        if let Err(failure) = check_account(&**aws, target).await {
+    let callers = match super::callers(aws, &plan.targets).await {
+        Ok(callers) => callers,
+        Err(failure) => {
             let message =
                 format!("whether what this run made is still there was not looked at: {failure}");
             context.output.note(&message);
-            return Ok((Vec::new(), false));
+            return Ok((Vec::new(), None));
         }
-    }
+    };
     let what = "AWS to say whether what this run made is still there";
     let asked = ask(plan, made, aws);
     let asked = context.output.patiently(what, asked).await;
@@ -52,7 +53,7 @@ pub(super) async fn gone(
                 "whether what this run made is still there could not be looked at: {error}"
             );
             context.output.note(&message);
-            return Ok((Vec::new(), true));
+            return Ok((Vec::new(), Some(callers)));
         }
     };
     for (step, _, arn) in &gone {
@@ -70,7 +71,7 @@ pub(super) async fn gone(
             arn,
         },
     };
-    Ok((gone.into_iter().map(event).collect(), true))
+    Ok((gone.into_iter().map(event).collect(), Some(callers)))
 }
 
 /// Returns true if resources are looked for at the endpoint that has made them: another knows none of them.
