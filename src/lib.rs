@@ -22,10 +22,11 @@
 //! 16. [`report`]: records to bytes.
 //! 17. [`evidence`]: a run to a bundle that can be checked without it.
 //! 18. [`proof`]: a run to lines of the ledger, which says what is proven to be restorable.
-//! 19. [`coverage`]: what is protected, against what is proven.
-//! 20. [`export`]: a plan to files with which it is restored without redrill.
-//! 21. [`author`]: recovery points and rules to a plan to start from.
-//! 22. [`session`]: the program on one page.
+//! 19. [`controls`]: a run to what its record answers of the controls of DORA, SOC 2, ISO and NIST.
+//! 20. [`coverage`]: what is protected, against what is proven.
+//! 21. [`export`]: a plan to files with which it is restored without redrill.
+//! 22. [`author`]: recovery points and rules to a plan to start from.
+//! 23. [`session`]: the program on one page.
 //!
 //! The rest is the world; each implements a trait of a stage or consumes its events: [`aws`], [`journal`],
 //! [`inventory`], [`process`] and [`terminal`]. Two crates beside this one know nothing of it: the format of inventories
@@ -42,6 +43,8 @@ pub mod author;
 pub mod backup;
 #[doc(hidden)]
 pub mod cleanup;
+#[doc(hidden)]
+pub mod controls;
 #[doc(hidden)]
 pub mod coverage;
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Stages in their order, which is also that of the crate's documentation.
-const STAGES: [&str; 23] = [
+const STAGES: [&str; 24] = [
     "ids",
     "diagnostic",
     "parse",
@@ -26,6 +26,7 @@ const STAGES: [&str; 23] = [
     "report",
     "evidence",
     "proof",
+    "controls",
     "coverage",
     "export",
     "author",

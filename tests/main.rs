@@ -12,6 +12,7 @@ mod bucket;
 mod cases;
 mod cli;
 mod complete;
+mod controls;
 mod coverage;
 mod crash;
 mod dependencies;

@@ -83,6 +83,14 @@ pub(super) fn run_ids() -> ArgValueCompleter {
     })
 }
 
+/// Frameworks whose controls a report can answer.
+pub(super) fn frameworks() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let all = crate::controls::frameworks().into_iter();
+        candidates(current, all.map(str::to_owned))
+    })
+}
+
 /// Plans: files, and the names of those that have runs.
 pub(super) fn plans() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {

@@ -39,6 +39,9 @@ pub(super) struct Report {
     /// Compare with another run
     #[arg(long, value_name = "ID", value_parser = run_id, add = complete::run_ids())]
     pub(super) compare: Option<RunId>,
+    /// Add what the record answers of the controls of these frameworks to HTML, Markdown and JSON reports; such as `dora,soc2`
+    #[arg(long, value_name = "FRAMEWORK", value_delimiter = ',', add = complete::frameworks())]
+    pub(super) controls: Vec<String>,
     #[command(flatten)]
     pub(super) state: StateOption,
     #[command(flatten)]
@@ -123,6 +126,17 @@ pub(super) enum EvidenceCommand {
         /// The file with the signatures. Default: BUNDLE.dsse.json
         #[arg(long, value_name = "FILE", help_heading = "Signatures")]
         signatures: Option<PathBuf>,
+    },
+    /// Write what a bundle shows as OSCAL assessment results, offline
+    ///
+    /// The bundle is verified first. Only a run at AWS shows something.
+    Oscal {
+        /// The bundle
+        #[arg(value_name = "DIR|ZIP")]
+        bundle: PathBuf,
+        /// Write it to this file. Default: standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Sign a bundle, offline; adds to the signatures that it has
     ///

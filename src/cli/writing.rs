@@ -32,6 +32,8 @@ pub(super) enum OutputKind {
     },
     /// Meaning of selectors.
     Lock,
+    /// What a bundle shows, in OSCAL.
+    Oscal,
     /// A plan to start from; people go on writing it, so never in place of anything.
     Plan,
     /// Program that a plan runs; people go on writing it, so never in place of anything.
@@ -50,6 +52,7 @@ impl OutputKind {
             Self::Evidence => "a bundle of evidence",
             Self::Inventory { .. } => "an inventory that redrill recorded",
             Self::Lock => "a lock file",
+            Self::Oscal => "OSCAL assessment results of redrill",
             Self::Plan => "a plan that `redrill init` may replace",
             Self::Program => "a program that `redrill init` may replace",
             Self::Report => "a report of redrill",
@@ -67,6 +70,7 @@ impl OutputKind {
             Self::Lock => true,
             Self::Report => Format::wrote(head),
             Self::SavedPlan => Saved::is_one(head),
+            Self::Oscal => head.contains("\"assessment-results\""),
             // Signatures are read as such, whole, before the file is written with one more.
             Self::Signatures => head.starts_with('{'),
         }

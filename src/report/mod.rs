@@ -4,6 +4,7 @@ mod backtest;
 mod cleanup_human;
 mod columns;
 mod compare;
+mod controls;
 mod dry_run;
 mod explain;
 mod failure;
@@ -30,6 +31,9 @@ mod timeline;
 pub use backtest::{backtest_human, backtest_json};
 pub use cleanup_human::cleanup_human;
 pub use compare::{Comparison, Difference, compare};
+pub use controls::{
+    AnswerState, CONTROLS_ARE, ControlAnswer, ControlReport, ControlsReport, FrameworkReport,
+};
 pub(crate) use dry_run::size;
 pub use dry_run::{
     COMMENT_LIMIT, DryRun, NOT_CANCELLED, dry_run_github, dry_run_human, dry_run_json,

@@ -222,6 +222,7 @@ pub fn run_report(plan: &str, run_id: &RunId, mut record: Record) -> RunReport {
         runners,
         api_calls,
         compared: None,
+        controls: None,
     };
     let report = judged(report, &goals, &outline.objectives, last);
     let mut report = overlaid(report, cleaned_up);

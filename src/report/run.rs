@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::compare::Comparison;
+use super::controls::ControlsReport;
 use crate::backup::{Endpoint, console_job, console_resource};
 use crate::ids::{IdempotencyToken, JobId, RequestDigest, RestoreName, RunId};
 use crate::render::Target;
@@ -76,6 +77,9 @@ pub struct RunReport {
     /// Differences from another run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compared: Option<Comparison>,
+    /// Controls, where they were asked for, and what the record answers of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub controls: Option<Box<ControlsReport>>,
 }
 
 /// Process that worked on a run.

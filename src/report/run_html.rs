@@ -8,6 +8,7 @@ use minijinja::Environment;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::controls::AnswerState;
 use super::run::{
     CheckReport, CheckStatus, Cleanup, Objective, RPO, RTO, RestoreReport, RunReport, RunStatus,
     Verdict,
@@ -109,9 +110,26 @@ fn page(report: &RunReport) -> Value {
             "rows": compared.restores.iter().map(super::Difference::cells).collect::<Vec<_>>(),
         })),
         "forecast": report.forecast.as_ref().map(|forecast| forecast.words()),
+        "states": states(),
         "environment": facts_of_environment(report),
         "version": env!("CARGO_PKG_VERSION"),
     })
+}
+
+/// The words for each state of an answer.
+fn states() -> Value {
+    let all = [
+        AnswerState::Recorded,
+        AnswerState::Partly,
+        AnswerState::Missing,
+        AnswerState::Unknown,
+        AnswerState::Elsewhere,
+    ];
+    let words = all.map(|state| (json!(state), state.words()));
+    let words = words
+        .iter()
+        .filter_map(|(id, words)| Some((id.as_str()?.to_owned(), json!(words))));
+    Value::Object(words.collect())
 }
 
 /// A list, and what of it is folded away.
@@ -435,6 +453,9 @@ fn facts_of_environment(report: &RunReport) -> Vec<FactRow> {
         }
         facts.text("runner", Some(words));
         if let Some(origin) = &runner.origin {
+            for caller in &origin.callers {
+                facts.code("caller", Some(caller));
+            }
             facts.code("plan SHA-256", Some(&origin.plan_sha256));
             facts.code("git commit", origin.commit.as_ref());
         }
@@ -450,6 +471,3 @@ fn facts_of_environment(report: &RunReport) -> Vec<FactRow> {
     }
     facts.0
 }
-            for caller in &origin.callers {
-                facts.code("caller", Some(caller));
-            }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::controls::controls_markdown;
 use super::markdown::{block, code_in_cell as code, escaped};
 use super::run::{CheckReport, CheckStatus, Cleanup, RestoreReport, RunReport, RunStatus, Verdict};
 use super::signed;
@@ -112,6 +113,9 @@ pub fn run_markdown(report: &RunReport) -> String {
         for arn in left {
             let _ = writeln!(text, "- {}", code(arn));
         }
+    }
+    if let Some(controls) = &report.controls {
+        controls_markdown(controls, &mut text);
     }
     text
 }

@@ -215,6 +215,16 @@ const BLOCKS: &[(&str, &str, Block)] = &[
     ),
     ("docs/authoring.md", "redrill inventory", Here),
     (
+        "docs/controls.md",
+        "redrill report",
+        Needs("a run at AWS; tests/controls has one"),
+    ),
+    (
+        "docs/controls.md",
+        "redrill evidence",
+        Needs("a run at AWS; tests/controls has one"),
+    ),
+    (
         "docs/proof.md",
         "$ redrill evidence",
         Needs("a run at AWS; tests/proof/command.rs has one"),

@@ -7,6 +7,7 @@ use redrill::proof::Ledger;
 use redrill::state::{Append as _, Event, Recorded};
 use serde_json::Value;
 
+use crate::controls::assert_oscal;
 use crate::drill::signatures::pair;
 use crate::drill::{check, plan, run};
 use crate::dry_run::outputs::assert_valid;
@@ -114,6 +115,32 @@ async fn what_a_run_at_an_emulator_shows_is_nothing_and_at_aws_a_line() {
     let (code, stdout, _) = run(at, &["evidence", "verify", "bundle.zip"]);
     let digest = document["evidence_sha256"].as_str().unwrap();
     assert!(code == 0 && stdout.contains(digest), "{stdout}");
+
+    // What it shows, for governance tools and for auditors.
+    let words = ["evidence", "oscal", "bundle.zip", "-o", "drill.oscal.json"];
+    let (code, _, stderr) = run(at, &words);
+    assert_eq!(code, 0, "{stderr}");
+    let written = std::fs::read(at.join("drill.oscal.json")).unwrap();
+    assert_oscal(&serde_json::from_slice(&written).unwrap());
+    let report = |state: &str, more: &[&str]| {
+        let words = ["report", "plan.yaml", "--state", state, "--controls"];
+        run(at, &[&words, more].concat())
+    };
+    let (code, stdout, stderr) = report("here", &["soc2,dora", "--format", "json"]);
+    assert_eq!(code, 0, "{stderr}");
+    let with_controls: Value = serde_json::from_str(&stdout).unwrap();
+    assert_valid("run", &with_controls);
+    assert_eq!(
+        with_controls["controls"]["frameworks"][0]["framework"],
+        "soc2"
+    );
+    let (_, stdout, _) = report("there", &["soc2", "--format", "json"]);
+    assert!(
+        stdout.contains("it answers nothing of any control"),
+        "{stdout}"
+    );
+    let (code, _, stderr) = report("here", &["socks"]);
+    assert!(code == 64 && stderr.contains("`socks`"), "{stderr}");
 
     // Again: it is said already.
     let (code, stdout, _) = prove(&["--state", "here"]);

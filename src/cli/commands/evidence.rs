@@ -10,6 +10,7 @@ use crate::cli::files;
 use crate::cli::post_run::{Evidence, EvidenceCommand};
 use crate::cli::tree::Tree;
 use crate::cli::writing::{OutputFile, OutputKind, write_tree};
+use crate::controls::{self, OscalBundle};
 use crate::evidence::{
     About, BundleFiles, DIRECTORIES, JournalComparison, Parts, STATEMENT, bundle, check, hold,
     is_packed, pack, unpack,
@@ -52,6 +53,9 @@ pub(super) async fn evidence(
             _,
             _,
         ) => signing::sign(bundle, key, signatures.as_deref(), context),
+        (Some(EvidenceCommand::Oscal { bundle, output }), _, _) => {
+            oscal(bundle, output.as_deref(), context)
+        }
         (None, Some(plan), Some(output)) => make(arguments, plan, output, context).await,
         (None, _, _) => Err(Failure::Usage(
             "write it as `redrill evidence PLAN -o DIR|ZIP`, or `redrill evidence verify DIR|ZIP`"
@@ -241,8 +245,10 @@ fn lock_of(plan: &Path) -> Result<Option<String>, Failure> {
     }
 }
 
-/// Verifies the files of a bundle: what it is of, how many records its journal has, and what was compared with that.
-pub(super) fn verified(files: &BundleFiles) -> Result<(About, usize, JournalComparison), Failure> {
+/// Verifies the files of a bundle: what it is of, the records of its journal, and what was compared with that.
+pub(super) fn verified(
+    files: &BundleFiles,
+) -> Result<(About, Vec<Recorded>, JournalComparison), Failure> {
     let mismatch = |why: &dyn std::fmt::Display| Failure::Mismatch(why.to_string());
     let about = check(files).map_err(|err| mismatch(&err))?;
     let segments = files
@@ -252,7 +258,7 @@ pub(super) fn verified(files: &BundleFiles) -> Result<(About, usize, JournalComp
     let events = journal::parse(segments).map_err(|err| mismatch(&err))?;
     replay(&events).map_err(|err| mismatch(&err))?;
     let held = hold(files, &about, &events).map_err(|err| mismatch(&err))?;
-    Ok((about, events.len(), held))
+    Ok((about, events, held))
 }
 
 /// Returns the name of a bundle in the ledger: the digest of its statement, which has those of all its files.
@@ -282,6 +288,31 @@ pub(super) fn files_of(path: &Path) -> Result<BundleFiles, Failure> {
     Ok(files)
 }
 
+/// Writes what a bundle shows in OSCAL.
+fn oscal(path: &Path, output: Option<&Path>, context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let files = files_of(path)?;
+    let (about, events, _) = verified(&files)?;
+    let report = run_report(&about.plan, &about.run_id, events.iter().collect());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let archive_sha256 = match path.is_dir() {
+        true => None,
+        false => Some(sha256(files::bytes(path)?)),
+    };
+    let bundle = OscalBundle {
+        files: &files,
+        name: &name,
+        archive_sha256: archive_sha256.as_deref(),
+    };
+    let results = controls::oscal(bundle, &report, &events);
+    let results = results.map_err(|why| Failure::Mismatch(format!("{}: {why}", path.display())))?;
+    let text = format!("{results:#}\n");
+    match output {
+        Some(output) => OutputFile::new(output, OutputKind::Oscal).write(text)?,
+        None => context.output.document(&text)?,
+    }
+    Ok(Exit::Done)
+}
+
 fn verify(
     path: &Path,
     trust: Option<signing::Trust<'_>>,
@@ -290,7 +321,7 @@ fn verify(
 ) -> Result<Exit, Failure> {
     let name = path.display().to_string();
     let files = files_of(path)?;
-    let (about, records, held) = verified(&files)?;
+    let (about, events, held) = verified(&files)?;
     let world = match &about.world {
         Some(Endpoint::Aws) => "at AWS".to_owned(),
         Some(Endpoint::Other { url }) => format!("not at AWS, but at {url}"),
@@ -306,7 +337,7 @@ fn verify(
         about.verdict,
         files.len(),
         about.redrill,
-        records,
+        events.len(),
         held.files.join(", ")
     );
     for (name, why) in &held.not {

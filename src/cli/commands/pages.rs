@@ -25,6 +25,7 @@ pub(super) const PAGES: &[(&str, &str)] = pages! {
     "docs/drills.md"
     "docs/proof.md"
     "docs/coverage.md"
+    "docs/controls.md"
     "docs/without-redrill.md"
     "docs/state.md"
     "docs/journal.md"

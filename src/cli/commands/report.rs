@@ -6,19 +6,27 @@ use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::post_run::Report;
 use crate::cli::writing::{OutputFile, OutputKind, check_reports};
+use crate::controls::controls;
 use crate::execute::Stopped;
 use crate::journal::{self, RunKey};
+use crate::proof::assess;
 use crate::report::{RunReport, compare, run_human, run_report};
-use crate::state::replay;
+use crate::state::{Recorded, replay};
 
 pub(super) async fn report(arguments: &Report, context: &mut Context<'_>) -> Result<Exit, Failure> {
     check_reports(&arguments.report.reports)?;
     let plan = super::plan_name(&arguments.plan)?;
     let store = context.store(&arguments.state).await?;
-    let mut report = of_run(&store, &RunKey::new(&plan, &arguments.run_id)).await?;
+    let (mut report, events) = of_run(&store, &RunKey::new(&plan, &arguments.run_id)).await?;
     if let Some(other) = &arguments.compare {
-        let other = of_run(&store, &RunKey::new(&plan, other)).await?;
+        let (other, _) = of_run(&store, &RunKey::new(&plan, other)).await?;
         report.compared = Some(compare(&report, &other));
+    }
+    if !arguments.controls.is_empty() {
+        let assessed = assess(&report, &events, "");
+        let found = controls(&arguments.controls, &report, &events, &assessed);
+        let found = found.map_err(|unknown| Failure::Usage(unknown.to_string()))?;
+        report.controls = Some(Box::new(found));
     }
     for (format, path) in &arguments.report.reports {
         OutputFile::new(path, OutputKind::Report).write_with(|out| format.write(&report, out))?;
@@ -33,11 +41,12 @@ pub(super) async fn report(arguments: &Report, context: &mut Context<'_>) -> Res
     Ok(Exit::Done)
 }
 
-async fn of_run(store: &Store, run: &RunKey) -> Result<RunReport, Failure> {
+async fn of_run(store: &Store, run: &RunKey) -> Result<(RunReport, Vec<Recorded>), Failure> {
     let events = journal::read(store, run).await?;
     if events.is_empty() {
         return Err(super::no_such_run(store, run).await);
     }
     replay(&events).map_err(Stopped::from)?;
-    Ok(run_report(&run.plan, &run.run, events.iter().collect()))
+    let report = run_report(&run.plan, &run.run, events.iter().collect());
+    Ok((report, events))
 }

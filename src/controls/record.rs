@@ -1,0 +1,495 @@
+//! What the record of a run has of each kind of evidence.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::duration;
+use crate::ids::{Arn, RestoreName};
+use crate::proof::{Assessed, ProofResult};
+use crate::report::{
+    AnswerState, CheckReport, CheckStatus, Objective, RestoreReport, RunReport, RunStatus,
+};
+use crate::state::{Event, Recorded};
+
+/// A kind of evidence that answers of `controls.yaml` rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EvidenceKey {
+    Restored,
+    Proven,
+    Checks,
+    Rto,
+    Rpo,
+    PlanUnderVersionControl,
+    SavedPlan,
+    FailuresRecorded,
+    Retries,
+    AnotherAccount,
+    AnotherRegion,
+    NewResource,
+    Walls,
+    Cutover,
+    Caller,
+    AwsIds,
+    Cleanup,
+    Signed,
+    Ledger,
+    Schedule,
+    Coverage,
+}
+
+impl EvidenceKey {
+    /// All of them.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 21] = [
+        Self::Restored,
+        Self::Proven,
+        Self::Checks,
+        Self::Rto,
+        Self::Rpo,
+        Self::PlanUnderVersionControl,
+        Self::SavedPlan,
+        Self::FailuresRecorded,
+        Self::Retries,
+        Self::AnotherAccount,
+        Self::AnotherRegion,
+        Self::NewResource,
+        Self::Walls,
+        Self::Cutover,
+        Self::Caller,
+        Self::AwsIds,
+        Self::Cleanup,
+        Self::Signed,
+        Self::Ledger,
+        Self::Schedule,
+        Self::Coverage,
+    ];
+
+    /// Returns its written form.
+    pub(super) fn id(self) -> String {
+        // A unit variant: its name, as serde writes it.
+        let name = serde_json::to_value(self).unwrap_or_default();
+        name.as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// Facts of a run that are in its journal, and not in a report.
+#[derive(Default)]
+struct JournalFacts<'a> {
+    /// Digest of the saved plan that was carried out.
+    saved_plan: Option<&'a str>,
+    /// ARNs of what was backed up, by AWS.
+    sources: HashMap<&'a RestoreName, &'a str>,
+    /// Number of answers whose request ids are known.
+    request_ids: usize,
+    /// True if the plan protects something, or the run was refused something.
+    has_walls: bool,
+}
+
+/// The record of a run.
+pub(super) struct RunRecord<'a> {
+    report: &'a RunReport,
+    assessed: &'a [Assessed],
+    journal: JournalFacts<'a>,
+}
+
+/// Whether something is in the record, and what.
+type Found = (AnswerState, String);
+
+impl<'a> RunRecord<'a> {
+    pub(super) fn of(
+        report: &'a RunReport,
+        events: &'a [Recorded],
+        assessed: &'a [Assessed],
+    ) -> Self {
+        let mut journal = JournalFacts::default();
+        for recorded in events {
+            match &recorded.event {
+                Event::RunOpened { saved_plan, .. } | Event::RunResumed { saved_plan, .. } => {
+                    journal.saved_plan = saved_plan.as_deref().or(journal.saved_plan);
+                }
+                Event::Planned { outline } => journal.has_walls |= !outline.protect.is_empty(),
+                Event::Accepted { request_id, .. } | Event::Refused { request_id, .. } => {
+                    journal.request_ids += usize::from(request_id.is_some());
+                }
+                Event::Completed {
+                    restore,
+                    source_resource_arn: Some(arn),
+                    ..
+                } => {
+                    journal.sources.insert(restore, arn);
+                }
+                _ => {}
+            }
+        }
+        Self {
+            report,
+            assessed,
+            journal,
+        }
+    }
+
+    /// Looks one kind of evidence up.
+    pub(super) fn looked_up(&self, key: EvidenceKey) -> Found {
+        match key {
+            EvidenceKey::Restored => self.restored(),
+            EvidenceKey::Proven => self.proven(),
+            EvidenceKey::Checks => self.checks(),
+            EvidenceKey::Rto => self.objectives("recovery time", |of| of.rto.as_deref()),
+            EvidenceKey::Rpo => {
+                self.objectives("age of the recovery point", |of| of.rpo.as_deref())
+            }
+            EvidenceKey::PlanUnderVersionControl => self.commits(),
+            EvidenceKey::SavedPlan => match self.journal.saved_plan {
+                Some(digest) => recorded(format!("the saved plan {digest} was carried out")),
+                None => missing("the run did not carry out a saved plan"),
+            },
+            EvidenceKey::FailuresRecorded => recorded(self.failures()),
+            EvidenceKey::Retries => self.retries(),
+            EvidenceKey::AnotherAccount => self.elsewhere(
+                "account",
+                |arn| arn.account,
+                |target| target.account.as_str(),
+            ),
+            EvidenceKey::AnotherRegion => {
+                self.elsewhere("Region", |arn| arn.region, |target| target.region.as_str())
+            }
+            EvidenceKey::NewResource => self.new_resources(),
+            EvidenceKey::Walls => match self.journal.has_walls {
+                true => recorded("the plan protects resources from the run".to_owned()),
+                false => unknown(
+                    "the record does not keep what the plan allows: read `allow` in the plan",
+                ),
+            },
+            EvidenceKey::Cutover => self.cutover(),
+            EvidenceKey::Caller => self.callers(),
+            EvidenceKey::AwsIds => self.aws_ids(),
+            EvidenceKey::Cleanup => self.cleanup(),
+            EvidenceKey::Signed
+            | EvidenceKey::Ledger
+            | EvidenceKey::Schedule
+            | EvidenceKey::Coverage => (AnswerState::Elsewhere, String::new()),
+        }
+    }
+
+    /// Restores whose jobs completed, with nothing missing.
+    pub(super) fn completed(&self) -> Vec<&'a RestoreReport> {
+        let restores = self.report.restores.iter();
+        restores.filter(|restore| is_restored(restore)).collect()
+    }
+
+    fn restored(&self) -> Found {
+        let (done, all) = (self.completed(), self.report.restores.len());
+        let when = match (self.report.start, self.report.end) {
+            (Some(start), Some(end)) => format!(", from {start} to {end}"),
+            (Some(start), None) => format!(", since {start}; the run has not ended"),
+            (None, _) => String::new(),
+        };
+        let adopted = done.iter().filter(|restore| restore.adopted).count();
+        let adopted = match adopted {
+            0 => String::new(),
+            count => format!("; {count} by a job that this run did not start"),
+        };
+        part(
+            done.len(),
+            all,
+            format!(
+                "{} of {all} restores completed at AWS{when}{adopted}",
+                done.len()
+            ),
+        )
+    }
+
+    fn proven(&self) -> Found {
+        let is_proven = |one: &&Assessed| one.result == Some(ProofResult::Proven);
+        let (count, all) = (
+            self.assessed.iter().filter(is_proven).count(),
+            self.assessed.len(),
+        );
+        let why: Vec<String> = (self.assessed.iter())
+            .filter(|one| !is_proven(one))
+            .take(SHOWN)
+            .map(|one| {
+                let why = one.doubt.as_ref().map(crate::proof::Doubt::words);
+                format!("{}: {}", one.restore, why.unwrap_or_default())
+            })
+            .collect();
+        let why = match (why.is_empty(), all - count - why.len().min(all - count)) {
+            (true, _) => String::new(),
+            (false, 0) => format!("; {}", why.join("; ")),
+            (false, more) => format!("; {}; and {more} more", why.join("; ")),
+        };
+        part(
+            count,
+            all,
+            format!("{count} of {all} restores are proven, as `redrill prove` counts{why}"),
+        )
+    }
+
+    fn checks(&self) -> Found {
+        let all: Vec<&CheckReport> = self.report.all_checks().map(|(_, check)| check).collect();
+        let count = |status| all.iter().filter(|check| check.status == status).count();
+        let (passed, failed) = (count(CheckStatus::Passed), count(CheckStatus::Failed));
+        match (all.len(), passed + failed) {
+            (0, _) => missing("the plan has no checks"),
+            (all, 0) => missing(&format!("none of {all} checks has ended")),
+            (all, ended) => part(
+                ended,
+                all,
+                format!("of {all} checks {passed} passed and {failed} failed"),
+            ),
+        }
+    }
+
+    fn objectives(
+        &self,
+        name: &str,
+        of: impl Fn(&'a crate::report::ObjectivesReport) -> Option<&'a Objective>,
+    ) -> Found {
+        let run = of(&self.report.objectives).into_iter();
+        let restores = self.report.restores.iter();
+        let all: Vec<&Objective> = run
+            .chain(restores.filter_map(|restore| of(&restore.objectives)))
+            .collect();
+        let count = |met| all.iter().filter(|one| one.met == Some(met)).count();
+        let (met, missed) = (count(true), count(false));
+        match (all.len(), met + missed) {
+            (0, _) => missing(&format!("the plan has no objective for the {name}")),
+            (all, known) => {
+                let open = match all - known {
+                    0 => String::new(),
+                    open => format!(", {open} not reached"),
+                };
+                let longest = self.measured(name);
+                let words = format!(
+                    "of {all} objectives for the {name} {met} were met and {missed} missed{open}{longest}"
+                );
+                part(known, all, words)
+            }
+        }
+    }
+
+    /// How long the run took, where that is asked.
+    fn measured(&self, name: &str) -> String {
+        match self.report.took().filter(|_| name == "recovery time") {
+            Some(took) => format!("; the run took {}", duration(took)),
+            None => String::new(),
+        }
+    }
+
+    fn commits(&self) -> Found {
+        let origins = self
+            .report
+            .runners
+            .iter()
+            .map(|runner| runner.origin.as_ref());
+        let commits: Vec<Option<&str>> = origins
+            .map(|origin| origin.and_then(|origin| origin.commit.as_deref()))
+            .collect();
+        let is_clean = |commit: &&str| !commit.ends_with("-dirty");
+        let clean: Vec<&str> = commits.iter().flatten().copied().filter(is_clean).collect();
+        let Some(last) = commits.iter().flatten().next_back() else {
+            return missing(
+                "the plan was not in a git repository, or the record does not name the commit",
+            );
+        };
+        let words = match clean.len() == commits.len() {
+            true => format!("the plan was that of commit {last}"),
+            false => format!("the plan was at {last}; not every runner had it as committed"),
+        };
+        part(clean.len(), commits.len(), words)
+    }
+
+    /// What went wrong, in a sentence.
+    pub(super) fn failures(&self) -> String {
+        let bad = |restore: &&RestoreReport| {
+            restore
+                .status_before_cleanup
+                .unwrap_or(restore.status)
+                .is_bad()
+        };
+        let restores = self.report.restores.iter().filter(bad).count();
+        let checks = self.report.all_checks().map(|(_, check)| check);
+        let checks = checks
+            .filter(|check| check.status == CheckStatus::Failed)
+            .count();
+        let missed = self.report.missed.len();
+        match restores + checks + missed {
+            0 => "nothing failed and no objective was missed".to_owned(),
+            _ => format!(
+                "{restores} restores are not back or not good, {checks} checks failed, {missed} objectives were missed"
+            ),
+        }
+    }
+
+    fn retries(&self) -> Found {
+        let restores = self
+            .report
+            .restores
+            .iter()
+            .filter(|of| of.attempts > 1)
+            .count();
+        let checks = self.report.all_checks().map(|(_, check)| check);
+        let checks = checks.filter(|check| check.tries > 1).count();
+        match restores + checks {
+            0 => missing("nothing was tried again"),
+            _ => recorded(format!(
+                "{restores} restores and {checks} checks were tried again"
+            )),
+        }
+    }
+
+    /// Whether what was restored is elsewhere than what was backed up.
+    fn elsewhere(
+        &self,
+        what: &str,
+        of_source: impl Fn(&Arn<'a>) -> &'a str,
+        of_target: impl Fn(&crate::render::Target) -> &str,
+    ) -> Found {
+        let completed = self.completed();
+        let (mut other, mut unknown_of) = (0, 0);
+        for restore in &completed {
+            let source = self.journal.sources.get(&restore.restore);
+            let source = source.and_then(|arn| Arn::parse(arn));
+            let source = source
+                .map(|arn| of_source(&arn))
+                .filter(|part| !part.is_empty());
+            let target = restore.target.as_deref().or(self.report.target.as_ref());
+            match source.zip(target.map(&of_target)) {
+                Some((source, target)) => other += usize::from(source != target),
+                None => unknown_of += 1,
+            }
+        }
+        let all = completed.len();
+        if unknown_of == all {
+            return unknown(&format!(
+                "the record does not say in which {what} the sources are"
+            ));
+        }
+        let doubt = match unknown_of {
+            0 => String::new(),
+            count => format!("; of {count} the source's {what} is not known"),
+        };
+        part(
+            other,
+            all,
+            format!(
+                "{other} of {all} were restored into another {what} than that of the source{doubt}"
+            ),
+        )
+    }
+
+    fn new_resources(&self) -> Found {
+        let completed = self.completed();
+        let is_new =
+            |restore: &&&RestoreReport| !restore.into_existing && restore.mismatch.is_none();
+        let (new, all) = (completed.iter().filter(is_new).count(), completed.len());
+        part(
+            new,
+            all,
+            format!("{new} of {all} were restored as new resources"),
+        )
+    }
+
+    fn cutover(&self) -> Found {
+        let steps = &self.report.cutover;
+        let passed = steps
+            .iter()
+            .filter(|step| step.status == CheckStatus::Passed)
+            .count();
+        match steps.len() {
+            0 => missing("no cutover was asked for"),
+            all => part(
+                passed,
+                all,
+                format!("{passed} of {all} steps of the cutover passed"),
+            ),
+        }
+    }
+
+    fn callers(&self) -> Found {
+        let runners = &self.report.runners;
+        let origins = runners.iter().filter_map(|runner| runner.origin.as_ref());
+        let named = origins
+            .clone()
+            .filter(|origin| !origin.callers.is_empty())
+            .count();
+        let mut callers: Vec<&str> = origins
+            .flat_map(|of| &of.callers)
+            .map(String::as_str)
+            .collect();
+        callers.sort_unstable();
+        callers.dedup();
+        match named {
+            0 => missing("the record does not name the caller"),
+            _ => part(
+                named,
+                runners.len(),
+                format!("called by {}", callers.join(", ")),
+            ),
+        }
+    }
+
+    fn aws_ids(&self) -> Found {
+        let completed = self.completed();
+        let named = completed
+            .iter()
+            .filter(|restore| restore.job_id.is_some())
+            .count();
+        let words = format!(
+            "{named} job ids and {} request ids of AWS are recorded",
+            self.journal.request_ids
+        );
+        part(named, completed.len(), words)
+    }
+
+    fn cleanup(&self) -> Found {
+        let restores = self.report.restores.iter();
+        let asked = restores
+            .clone()
+            .filter(|restore| restore.cleanup.is_some())
+            .count();
+        let left = restores.flat_map(RestoreReport::left).count();
+        match asked {
+            0 => missing("nothing that the run made was deleted by then"),
+            _ => recorded(format!(
+                "the deletion of {asked} resources was asked for, and {left} are left"
+            )),
+        }
+    }
+}
+
+/// Restores that are named before the rest is counted.
+const SHOWN: usize = 5;
+
+/// Returns true if the job of a restore completed, with nothing missing.
+pub(super) fn is_restored(restore: &RestoreReport) -> bool {
+    let status = restore.status_before_cleanup.unwrap_or(restore.status);
+    matches!(
+        status,
+        RunStatus::Completed | RunStatus::Checking | RunStatus::CheckFailed
+    )
+}
+
+fn recorded(words: String) -> Found {
+    (AnswerState::Recorded, words)
+}
+
+fn missing(words: &str) -> Found {
+    (AnswerState::Missing, words.to_owned())
+}
+
+fn unknown(words: &str) -> Found {
+    (AnswerState::Unknown, words.to_owned())
+}
+
+/// What is so of a part, of all or of none.
+fn part(count: usize, all: usize, words: String) -> Found {
+    let state = match count {
+        0 => AnswerState::Missing,
+        count if count == all => AnswerState::Recorded,
+        _ => AnswerState::Partly,
+    };
+    (state, words)
+}
