@@ -117,7 +117,7 @@ pub(crate) fn wheels() -> Option<&'static Path> {
         build
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .arg(folder.path())
-            .args(["--profile", "dev", "--locked", "--offline", "--target-dir"])
+            .args(["--profile", "dev", "--locked", "--target-dir"])
             .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("wheel"))
             .env("CARGO_BUILD_BUILD_DIR", target.unwrap())
             .env("PATH", format!("{}:{path}", tools.join("bin").display()));
