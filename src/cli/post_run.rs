@@ -123,9 +123,9 @@ pub(super) enum EvidenceCommand {
             help_heading = "Signatures"
         )]
         threshold: u16,
-        /// The file with the signatures. Default: BUNDLE.dsse.json
+        /// A file with signatures, by `redrill evidence sign` or cosign; repeatable. Default: BUNDLE.dsse.json
         #[arg(long, value_name = "FILE", help_heading = "Signatures")]
-        signatures: Option<PathBuf>,
+        signatures: Vec<PathBuf>,
     },
     /// Write what a bundle shows as OSCAL assessment results, offline
     ///

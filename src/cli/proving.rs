@@ -28,14 +28,14 @@ pub(super) struct ProveArguments {
 /// Signatures of the evidence that a ledger names.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct SignedEvidenceOptions {
-    /// Signatures of the run's evidence, by `redrill evidence sign`: the ledger says who signed
+    /// Signatures of the run's evidence, by `redrill evidence sign` or cosign: the ledger says who signed; repeatable
     #[arg(
         long,
         value_name = "FILE",
         requires = "keys",
         help_heading = "Signatures"
     )]
-    pub(super) signatures: Option<PathBuf>,
+    pub(super) signatures: Vec<PathBuf>,
     /// Public keys that you trust: each `NAME.pem` of this folder is the key of NAME
     #[arg(
         long,

@@ -8,10 +8,14 @@
 mod archive;
 mod fold;
 mod signing;
+mod sigstore;
 
 pub use archive::{is_packed, pack, unpack};
 pub use fold::{DIRECTORIES, JournalComparison, hold};
-pub use signing::{SignatureProblem, SignedEnvelope, SigningKey, TrustedKeys};
+pub use signing::{
+    SignatureFile, SignatureProblem, SignedEnvelope, SigningKey, TrustedKeys, counted,
+};
+pub use sigstore::SigstoreBundle;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,26 +1,36 @@
-//! Signatures of a bundle: a [DSSE](https://github.com/secure-systems-lab/dsse) envelope over its statement, next to it. Keys are Ed25519
-//! keys as `openssl genpkey` makes them: PKCS#8 and SPKI in PEM.
+//! Signatures of a bundle: a [DSSE](https://github.com/secure-systems-lab/dsse) envelope over its statement, next to it. Keys that sign are
+//! Ed25519 keys as `openssl genpkey` makes them, PKCS#8 and SPKI in PEM; keys that are trusted may also be those of cosign, ECDSA P-256.
 //!
 //! Whoever signs adds to the envelope, offline. Whoever verifies names the keys that they trust, and how many of them have to have signed.
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::pretty;
+use super::sigstore::SigstoreBundle;
 use crate::plan::sha256;
 
 /// Type of the payload.
-const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// Prefix of the 32 bytes of an Ed25519 key in SPKI (<https://www.rfc-editor.org/rfc/rfc8410>).
 const SPKI: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
-/// Bytes of a key.
+/// Bytes of an Ed25519 key.
 const KEY: usize = 32;
+/// Prefix of the 65 bytes of a P-256 key in SPKI (<https://www.rfc-editor.org/rfc/rfc5480>).
+const SPKI_P256: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+/// Bytes of a P-256 key: a point, not compressed.
+const KEY_P256: usize = 65;
 
 /// Reason why something was not signed, or does not count as signed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +60,14 @@ pub enum SignatureProblem {
     /// A signature by a key that nobody trusts.
     #[error("a signature is by key {0}, which is not among the keys that are trusted")]
     Unknown(String),
+    /// A Sigstore bundle by none of the keys that are trusted.
+    #[error("none of the keys that are trusted has made the signature")]
+    NoKey,
+    /// A Sigstore bundle that was made without a key.
+    #[error(
+        "it was signed with a certificate, which takes Sigstore's roots to verify: `cosign verify-blob-attestation` or `cosign verify-blob` does that"
+    )]
+    Certificate,
     /// Two signatures by one key.
     #[error("{0} has signed twice")]
     Twice(String),
@@ -114,7 +132,50 @@ impl SigningKey {
 /// The keys that somebody trusts, by id, each with the name of its owner.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedKeys {
-    keys: BTreeMap<String, (String, Vec<u8>)>,
+    keys: BTreeMap<String, TrustedKey>,
+}
+
+#[derive(Clone, Debug)]
+struct TrustedKey {
+    /// Name of its owner.
+    name: String,
+    kind: KeyKind,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum KeyKind {
+    Ed25519,
+    P256,
+}
+
+impl TrustedKey {
+    /// Reads a key in SPKI.
+    fn parse(name: &str, spki: &[u8]) -> Option<Self> {
+        let kinds = [
+            (KeyKind::Ed25519, &SPKI[..], KEY),
+            (KeyKind::P256, &SPKI_P256[..], KEY_P256),
+        ];
+        kinds.into_iter().find_map(|(kind, prefix, length)| {
+            let bytes = spki.strip_prefix(prefix)?;
+            (bytes.len() == length).then(|| Self {
+                name: name.to_owned(),
+                kind,
+                bytes: bytes.to_vec(),
+            })
+        })
+    }
+
+    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        let verified = match self.kind {
+            KeyKind::Ed25519 => {
+                UnparsedPublicKey::new(&ED25519, &self.bytes).verify(message, signature)
+            }
+            KeyKind::P256 => UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.bytes)
+                .verify(message, signature),
+        };
+        verified.is_ok()
+    }
 }
 
 impl TrustedKeys {
@@ -125,24 +186,31 @@ impl TrustedKeys {
     /// Where the text is not one, or the key is there already.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), SignatureProblem> {
         let bytes = pem(text, "PUBLIC KEY");
-        let key = bytes.and_then(|bytes| Some(bytes.strip_prefix(&SPKI)?.to_vec()));
-        let Some(key) = key.filter(|key| key.len() == KEY) else {
+        let spki = bytes.unwrap_or_default();
+        let Some(key) = TrustedKey::parse(name, &spki) else {
             return Err(SignatureProblem::NotAKey {
                 file: name.to_owned(),
-                wanted: "an Ed25519 public key in PEM, as `openssl pkey -pubout` writes it",
+                wanted: "an Ed25519 or ECDSA P-256 public key in PEM, as `openssl pkey -pubout` and cosign write it",
             });
         };
-        let id = key_id(&key);
+        let id = sha256(spki);
         match self.keys.get(&id) {
-            Some((first, _)) => Err(SignatureProblem::KeyTwice {
-                first: first.clone(),
+            Some(first) => Err(SignatureProblem::KeyTwice {
+                first: first.name.clone(),
                 second: name.to_owned(),
             }),
             None => {
-                self.keys.insert(id, (name.to_owned(), key));
+                self.keys.insert(id, key);
                 Ok(())
             }
         }
+    }
+
+    /// Finds the owner of the key that has signed a message; none if no key has.
+    pub(super) fn signer(&self, message: &[u8], signature: &[u8]) -> Option<&str> {
+        let mut keys = self.keys.values();
+        let signer = keys.find(|key| key.verifies(message, signature));
+        signer.map(|key| key.name.as_str())
     }
 }
 
@@ -206,14 +274,6 @@ impl SignedEnvelope {
         self.signatures.len()
     }
 
-    /// Returns the bytes to sign: type and payload with their lengths
-    /// (<https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>).
-    fn signed_bytes(statement: &[u8]) -> Vec<u8> {
-        let kind = PAYLOAD_TYPE;
-        let head = format!("DSSEv1 {} {kind} {} ", kind.len(), statement.len());
-        [head.as_bytes(), statement].concat()
-    }
-
     /// Adds a signature.
     ///
     /// # Errors
@@ -224,7 +284,7 @@ impl SignedEnvelope {
         if self.signatures.iter().any(|of| of.keyid == id) {
             return Err(SignatureProblem::Twice(format!("key {id}")));
         }
-        let signature = key.pair.sign(&Self::signed_bytes(statement));
+        let signature = key.pair.sign(&signed_bytes(statement));
         self.signatures.push(EnvelopeSignature {
             keyid: id,
             sig: STANDARD.encode(signature.as_ref()),
@@ -236,35 +296,102 @@ impl SignedEnvelope {
     ///
     /// # Errors
     ///
-    /// The first signature that is not one of a trusted key, that does not verify or that is a second one of its key; or too few.
+    /// The first signature that is not one of a trusted key, that does not verify or that is a second one of its key.
     pub fn signers<'k>(
         &self,
         statement: &[u8],
         keys: &'k TrustedKeys,
-        threshold: usize,
     ) -> Result<Vec<&'k str>, SignatureProblem> {
-        let signed = Self::signed_bytes(statement);
+        let signed = signed_bytes(statement);
         let mut names: Vec<&str> = Vec::new();
         for signature in &self.signatures {
             let known = keys.keys.get(&signature.keyid);
-            let (name, key) =
-                known.ok_or_else(|| SignatureProblem::Unknown(signature.keyid.clone()))?;
-            if names.contains(&name.as_str()) {
-                return Err(SignatureProblem::Twice(name.clone()));
+            let key = known.ok_or_else(|| SignatureProblem::Unknown(signature.keyid.clone()))?;
+            if names.contains(&key.name.as_str()) {
+                return Err(SignatureProblem::Twice(key.name.clone()));
             }
             let bytes = STANDARD.decode(&signature.sig).unwrap_or_default();
-            let key = UnparsedPublicKey::new(&ED25519, key);
-            if key.verify(&signed, &bytes).is_err() {
-                return Err(SignatureProblem::Invalid(name.clone()));
+            if !key.verifies(&signed, &bytes) {
+                return Err(SignatureProblem::Invalid(key.name.clone()));
             }
-            names.push(name);
+            names.push(&key.name);
         }
-        match names.len() >= threshold {
-            true => Ok(names),
-            false => Err(SignatureProblem::TooFew {
-                signed: names.len(),
-                wanted: threshold,
-            }),
+        Ok(names)
+    }
+}
+
+/// Returns the bytes to sign: type and payload with their lengths
+/// (<https://github.com/secure-systems-lab/dsse/blob/master/protocol.md>).
+pub(super) fn signed_bytes(statement: &[u8]) -> Vec<u8> {
+    let kind = PAYLOAD_TYPE;
+    let head = format!("DSSEv1 {} {kind} {} ", kind.len(), statement.len());
+    [head.as_bytes(), statement].concat()
+}
+
+/// Signatures of a bundle, in one of the forms that somebody may hand over.
+#[derive(Clone, Debug)]
+pub enum SignatureFile {
+    /// By `redrill evidence sign`.
+    Envelope(SignedEnvelope),
+    /// By cosign.
+    Sigstore(SigstoreBundle),
+}
+
+impl SignatureFile {
+    /// Reads the signatures of a statement.
+    ///
+    /// # Errors
+    ///
+    /// Where they are none, were changed, or are another statement's.
+    pub fn parse(text: &str, statement: &[u8]) -> Result<Self, SignatureProblem> {
+        match SigstoreBundle::is_one(text) {
+            true => SigstoreBundle::parse(text, statement).map(Self::Sigstore),
+            false => SignedEnvelope::parse(text, statement).map(Self::Envelope),
         }
+    }
+
+    /// Counts its signatures.
+    #[must_use]
+    pub fn signatures(&self) -> usize {
+        match self {
+            Self::Envelope(envelope) => envelope.signatures(),
+            Self::Sigstore(_) => 1,
+        }
+    }
+
+    /// Returns who has signed.
+    ///
+    /// # Errors
+    ///
+    /// The first signature that is not one of a trusted key.
+    pub fn signers<'k>(
+        &self,
+        statement: &[u8],
+        keys: &'k TrustedKeys,
+    ) -> Result<Vec<&'k str>, SignatureProblem> {
+        match self {
+            Self::Envelope(envelope) => envelope.signers(statement, keys),
+            Self::Sigstore(bundle) => Ok(vec![bundle.signer(keys)?]),
+        }
+    }
+}
+
+/// Returns these signers, who have to be so many and different.
+///
+/// # Errors
+///
+/// One who signed twice, or too few.
+pub fn counted(signers: Vec<&str>, threshold: usize) -> Result<Vec<&str>, SignatureProblem> {
+    for (at, name) in signers.iter().enumerate() {
+        if signers[..at].contains(name) {
+            return Err(SignatureProblem::Twice((*name).to_owned()));
+        }
+    }
+    match signers.len() >= threshold {
+        true => Ok(signers),
+        false => Err(SignatureProblem::TooFew {
+            signed: signers.len(),
+            wanted: threshold,
+        }),
     }
 }

@@ -3,11 +3,16 @@
 use std::path::Path;
 use std::process::Command;
 
-use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use redrill::evidence::{SignatureProblem, SignedEnvelope, SigningKey, TrustedKeys};
-use serde_json::Value;
+use redrill::evidence::{
+    SignatureFile, SignatureProblem, SignedEnvelope, SigningKey, TrustedKeys, counted,
+};
+use serde_json::{Value, json};
 
 use super::evidence::bundles;
 use super::run;
@@ -58,23 +63,32 @@ fn envelope(statement: &[u8], signers: &[&(String, String)]) -> SignedEnvelope {
     envelope
 }
 
+fn signed<'k>(
+    envelope: &SignedEnvelope,
+    statement: &[u8],
+    keys: &'k TrustedKeys,
+    threshold: usize,
+) -> Result<Vec<&'k str>, SignatureProblem> {
+    counted(envelope.signers(statement, keys)?, threshold)
+}
+
 #[test]
 fn k_of_n_are_counted_and_named() {
     let (ann, ben, eve) = (pair(), pair(), pair());
     let keys = trusted(&[("ann", &ann), ("ben", &ben)]);
     let both = envelope(STATEMENT, &[&ann, &ben]);
-    assert_eq!(both.signers(STATEMENT, &keys, 2).unwrap(), ["ann", "ben"]);
+    assert_eq!(signed(&both, STATEMENT, &keys, 2).unwrap(), ["ann", "ben"]);
     let too_few = SignatureProblem::TooFew {
         signed: 2,
         wanted: 3,
     };
-    assert_eq!(both.signers(STATEMENT, &keys, 3), Err(too_few));
+    assert_eq!(signed(&both, STATEMENT, &keys, 3), Err(too_few));
     // A stranger does not count, and is not passed over either.
     let with_eve = envelope(STATEMENT, &[&ann, &ben, &eve]);
     let unknown = SignatureProblem::Unknown(signer(&eve).id());
-    assert_eq!(with_eve.signers(STATEMENT, &keys, 1), Err(unknown.clone()));
+    assert_eq!(signed(&with_eve, STATEMENT, &keys, 1), Err(unknown.clone()));
     assert_eq!(
-        envelope(STATEMENT, &[&eve]).signers(STATEMENT, &keys, 1),
+        signed(&envelope(STATEMENT, &[&eve]), STATEMENT, &keys, 1),
         Err(unknown)
     );
     // Nobody signs twice, and nobody counts twice.
@@ -85,7 +99,7 @@ fn k_of_n_are_counted_and_named() {
     let doubled = serde_json::to_string_pretty(&doubled).unwrap() + "\n";
     let doubled = SignedEnvelope::parse(&doubled, STATEMENT).unwrap();
     let twice = SignatureProblem::Twice("ann".to_owned());
-    assert_eq!(doubled.signers(STATEMENT, &keys, 2), Err(twice));
+    assert_eq!(signed(&doubled, STATEMENT, &keys, 2), Err(twice));
     let mut keys = keys;
     let same = keys.add("anna", &ann.1).unwrap_err();
     assert_eq!(same.to_string(), "ann and anna hold the same key");
@@ -97,14 +111,14 @@ fn k_of_n_are_counted_and_named() {
     let swapped = SignedEnvelope::parse(&swapped, STATEMENT).unwrap();
     let keys = trusted(&[("ann", &ann), ("ben", &ben)]);
     assert_eq!(
-        swapped.signers(STATEMENT, &keys, 1),
+        signed(&swapped, STATEMENT, &keys, 1),
         Err(SignatureProblem::Invalid("ben".to_owned()))
     );
     // Another statement's.
     let other = SignedEnvelope::parse(&both.text(), b"{\"a\":2}\n");
     assert_eq!(other, Err(SignatureProblem::AnotherStatement));
     assert_eq!(
-        both.signers(b"{\"a\":2}\n", &keys, 1),
+        signed(&both, b"{\"a\":2}\n", &keys, 1),
         Err(SignatureProblem::Invalid("ann".to_owned()))
     );
 }
@@ -123,8 +137,99 @@ fn every_changed_byte_of_signatures_is_found() {
             continue;
         };
         let found = SignedEnvelope::parse(&changed, STATEMENT)
-            .and_then(|envelope| envelope.signers(STATEMENT, &keys, 2).map(|_| ()));
+            .and_then(|envelope| signed(&envelope, STATEMENT, &keys, 2).map(|_| ()));
         assert!(found.is_err(), "byte {at}: {changed}");
+    }
+}
+
+/// A key of cosign's, and its public half in PEM.
+fn cosign() -> (EcdsaKeyPair, String) {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+    let spki = [
+        &[
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+            0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+        ],
+        pair.public_key().as_ref(),
+    ];
+    let text = STANDARD.encode(spki.concat());
+    let public = format!("-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n");
+    (pair, public)
+}
+
+fn signature(pair: &EcdsaKeyPair, message: &[u8]) -> String {
+    let signature = pair.sign(&SystemRandom::new(), message).unwrap();
+    STANDARD.encode(signature.as_ref())
+}
+
+/// What cosign writes (<https://docs.sigstore.dev/about/bundle>): of `sign-blob` and of `attest-blob`.
+fn sigstore(pair: &EcdsaKeyPair, statement: &[u8], is_attested: bool) -> Value {
+    let mut bundle = json!({
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "verificationMaterial": { "publicKey": { "hint": "aGludA==" }, "tlogEntries": [{ "logIndex": "1" }] },
+    });
+    if is_attested {
+        let kind = "application/vnd.in-toto+json";
+        let head = format!("DSSEv1 {} {kind} {} ", kind.len(), statement.len());
+        bundle["dsseEnvelope"] = json!({
+            "payload": STANDARD.encode(statement),
+            "payloadType": kind,
+            "signatures": [{ "sig": signature(pair, &[head.as_bytes(), statement].concat()) }],
+        });
+    } else {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, statement);
+        bundle["messageSignature"] = json!({
+            "messageDigest": { "algorithm": "SHA2_256", "digest": STANDARD.encode(digest.as_ref()) },
+            "signature": signature(pair, statement),
+        });
+    }
+    bundle
+}
+
+#[test]
+fn a_bundle_of_cosign_counts_as_far_as_it_is_verified_offline() {
+    let (pair, public) = cosign();
+    let (_, stranger) = cosign();
+    let mut keys = TrustedKeys::default();
+    keys.add("ann", &public).unwrap();
+    let mut strangers = TrustedKeys::default();
+    strangers.add("eve", &stranger).unwrap();
+    for is_attested in [false, true] {
+        let bundle = sigstore(&pair, STATEMENT, is_attested);
+        let found = SignatureFile::parse(&bundle.to_string(), STATEMENT).unwrap();
+        assert_eq!(found.signers(STATEMENT, &keys), Ok(vec!["ann"]));
+        assert_eq!(
+            found.signers(STATEMENT, &strangers),
+            Err(SignatureProblem::NoKey)
+        );
+        let other = SignatureFile::parse(&bundle.to_string(), b"{\"a\":2}\n").unwrap_err();
+        assert_eq!(other, SignatureProblem::AnotherStatement);
+        // Without a key it is a certificate's, which takes more than a key to verify.
+        let mut keyless = bundle.clone();
+        keyless["verificationMaterial"] = json!({ "certificate": { "rawBytes": "AA==" } });
+        let keyless = SignatureFile::parse(&keyless.to_string(), STATEMENT).unwrap_err();
+        assert!(
+            keyless
+                .to_string()
+                .contains("`cosign verify-blob-attestation`")
+        );
+        let text = bundle.to_string();
+        let mut random = fastrand::Rng::with_seed(7);
+        let signed = ["dsseEnvelope", "messageSignature"][usize::from(!is_attested)];
+        // The log entry and the media type's version are not signed; all of this is.
+        let part = bundle[signed].to_string();
+        let from = text.find(&part).unwrap();
+        for _ in 0..500 {
+            let mut changed = text.clone().into_bytes();
+            let at = from + random.usize(0..part.len());
+            changed[at] ^= random.u8(1..);
+            let Ok(changed) = String::from_utf8(changed) else {
+                continue;
+            };
+            let found = SignatureFile::parse(&changed, STATEMENT);
+            let signers = found.and_then(|found| found.signers(STATEMENT, &keys).map(|_| ()));
+            assert!(signers.is_err(), "byte {at}: {changed}");
+        }
     }
 }
 

@@ -225,6 +225,11 @@ const BLOCKS: &[(&str, &str, Block)] = &[
         Needs("a run at AWS; tests/controls has one"),
     ),
     (
+        "docs/drills.md",
+        "unzip -p drill-2026-Q4.zip",
+        Needs("cosign; its bundles are made by tests/drill/signatures.rs"),
+    ),
+    (
         "docs/proof.md",
         "$ redrill evidence",
         Needs("a run at AWS; tests/proof/command.rs has one"),

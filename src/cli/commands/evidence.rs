@@ -1,6 +1,6 @@
 //! `redrill evidence PLAN -o DIR|ZIP`, and `redrill evidence verify DIR|ZIP`: all of it offline.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Context, signing};
 use crate::backup::Endpoint;
@@ -42,7 +42,7 @@ pub(super) async fn evidence(
                 keys,
                 threshold: (*threshold).into(),
             });
-            verify(bundle, trust, signatures.as_deref(), context)
+            verify(bundle, trust, signatures, context)
         }
         (
             Some(EvidenceCommand::Sign {
@@ -316,7 +316,7 @@ fn oscal(path: &Path, output: Option<&Path>, context: &mut Context<'_>) -> Resul
 fn verify(
     path: &Path,
     trust: Option<signing::Trust<'_>>,
-    signatures: Option<&Path>,
+    signatures: &[PathBuf],
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
     let name = path.display().to_string();

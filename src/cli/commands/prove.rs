@@ -68,8 +68,8 @@ async fn proved(arguments: &ProveArguments, context: &mut Context<'_>) -> Result
     verified(&bundle.files)?;
     let evidence = digest(&bundle.files);
     let mut assessed = assess(&bundle.report, &bundle.events, &evidence);
-    if let Some(signatures) = &arguments.signed.signatures {
-        let signer = signers(signatures, &bundle.files, arguments)?;
+    if !arguments.signed.signatures.is_empty() {
+        let signer = signers(&bundle.files, arguments)?;
         for proof in assessed.iter_mut().filter_map(|one| one.proof.as_mut()) {
             proof.signer = Some(signer.clone());
         }
@@ -98,11 +98,7 @@ async fn proved(arguments: &ProveArguments, context: &mut Context<'_>) -> Result
 }
 
 /// Those who have signed the evidence of the run.
-fn signers(
-    signatures: &Path,
-    files: &BundleFiles,
-    arguments: &ProveArguments,
-) -> Result<String, Failure> {
+fn signers(files: &BundleFiles, arguments: &ProveArguments) -> Result<String, Failure> {
     // The command line wants both or neither, but a file of settings may name one.
     let Some(keys) = &arguments.signed.keys else {
         return Err(Failure::Usage("--signatures needs --keys DIR".to_owned()));
@@ -111,7 +107,7 @@ fn signers(
         keys,
         threshold: arguments.signed.threshold.into(),
     };
-    signing::signers(signatures, files, trust)
+    signing::signers(&arguments.signed.signatures, files, trust)
 }
 
 /// The heads of a ledger once lines were added: those lines follow all that it had.

@@ -8,7 +8,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
 use crate::cli::writing::{OutputFile, OutputKind};
 use crate::evidence::{
-    BundleFiles, STATEMENT, SignatureProblem, SignedEnvelope, SigningKey, TrustedKeys,
+    BundleFiles, STATEMENT, SignatureFile, SignatureProblem, SignedEnvelope, SigningKey,
+    TrustedKeys, counted,
 };
 
 /// Signers that somebody trusts.
@@ -85,7 +86,7 @@ pub(super) fn sign(
     Ok(Exit::Done)
 }
 
-/// Tells who has signed a bundle, in a line.
+/// Tells who has signed a bundle, in lines.
 ///
 /// # Errors
 ///
@@ -94,27 +95,42 @@ pub(super) fn said(
     bundle: &Path,
     files: &BundleFiles,
     trust: Option<Trust<'_>>,
-    signatures: Option<&Path>,
+    signatures: &[PathBuf],
 ) -> Result<String, Failure> {
-    let place = place(bundle, signatures);
-    let found = envelope(&place, files)?;
+    let own = place(bundle, None);
+    let found = match signatures.is_empty() && !own.exists() {
+        true => Vec::new(),
+        false if signatures.is_empty() => read(std::slice::from_ref(&own), files)?,
+        false => read(signatures, files)?,
+    };
+    let mut text = String::new();
     let Some(trust) = trust else {
-        return Ok(match found {
-            Some(found) => format!(
+        for (place, found) in &found {
+            text.push_str(&format!(
                 "not compared: {}: {}; --keys DIR says whose\n",
                 place.display(),
                 super::reading::counted(found.signatures(), "signature")
-            ),
-            None => String::new(),
-        });
+            ));
+        }
+        return Ok(text);
     };
-    let found = found.unwrap_or_else(|| SignedEnvelope::of(statement(files)));
-    let signers = trusted(&place, found, files, trust)?;
-    Ok(format!(
+    let signers = trusted(&own, &found, files, trust)?;
+    text.push_str(&format!(
         "OK: signed by {} ({} asked for)\n",
         signers.join(", "),
         trust.threshold
-    ))
+    ));
+    for (place, found) in &found {
+        if let SignatureFile::Sigstore(bundle) = found
+            && bundle.is_logged()
+        {
+            text.push_str(&format!(
+                "not compared: {}: its entry in a transparency log; `cosign verify-blob-attestation` does that\n",
+                place.display()
+            ));
+        }
+    }
+    Ok(text)
 }
 
 /// Returns who has signed a bundle, with commas between.
@@ -123,28 +139,46 @@ pub(super) fn said(
 ///
 /// Where not enough of those who are trusted have, or a signature is not what it says.
 pub(super) fn signers(
-    signatures: &Path,
+    signatures: &[PathBuf],
     files: &BundleFiles,
     trust: Trust<'_>,
 ) -> Result<String, Failure> {
-    let text = files::text(signatures)?;
-    let found = SignedEnvelope::parse(&text, statement(files));
-    let found = found.map_err(|problem| failure(signatures, problem))?;
-    trusted(signatures, found, files, trust).map(|signers| signers.join(", "))
+    let found = read(signatures, files)?;
+    let place = signatures.first().map_or(Path::new(""), PathBuf::as_path);
+    trusted(place, &found, files, trust).map(|signers| signers.join(", "))
 }
 
+/// Reads files of signatures of a bundle.
+fn read<'p>(
+    places: &'p [PathBuf],
+    files: &BundleFiles,
+) -> Result<Vec<(&'p Path, SignatureFile)>, Failure> {
+    let read = |place: &'p PathBuf| {
+        let found = SignatureFile::parse(&files::text(place)?, statement(files));
+        let found = found.map_err(|problem| failure(place, problem))?;
+        Ok((place.as_path(), found))
+    };
+    places.iter().map(read).collect()
+}
+
+/// Returns those who have signed; `own` is where their signatures should be.
 fn trusted(
-    place: &Path,
-    found: SignedEnvelope,
+    own: &Path,
+    found: &[(&Path, SignatureFile)],
     files: &BundleFiles,
     trust: Trust<'_>,
 ) -> Result<Vec<String>, Failure> {
     let keys = keys(trust.keys).map_err(|why| match why {
         KeyProblem::Unread(failure) => failure,
-        KeyProblem::Key(problem) => failure(place, problem),
+        KeyProblem::Key(problem) => failure(own, problem),
     })?;
-    let signers = found.signers(statement(files), &keys, trust.threshold);
-    let signers = signers.map_err(|problem| failure(place, problem))?;
+    let mut signers = Vec::new();
+    for (place, found) in found {
+        let of_file = found.signers(statement(files), &keys);
+        signers.extend(of_file.map_err(|problem| failure(place, problem))?);
+    }
+    let place = found.last().map_or(own, |(place, _)| place);
+    let signers = counted(signers, trust.threshold).map_err(|problem| failure(place, problem))?;
     Ok(signers.into_iter().map(str::to_owned).collect())
 }
 
