@@ -133,7 +133,7 @@ fn another(url: &str, is_over: &AtomicBool) {
         let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
         write!(
             stream,
-            "PUT /restore-jobs HTTP/1.1\r\nHost: backup\r\nConnection: close\r\nContent-Type: application/json\r\nAuthorization: AWS4-HMAC-SHA256 Credential=123456789012/20261120/us-west-2/backup/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
+            "PUT /restore-jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nAuthorization: AWS4-HMAC-SHA256 Credential=123456789012/20261120/us-west-2/backup/aws4_request, SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .unwrap();

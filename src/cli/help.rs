@@ -175,7 +175,7 @@ pub(super) const MORE: [More; 29] = [
                 "redrill evidence verify drill.zip",
             ),
         ],
-        exits: &[0, 1, 4, 6, 64],
+        exits: &[0, 1, 4, 6, 8, 64],
     },
     More {
         command: "iam",

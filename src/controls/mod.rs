@@ -203,9 +203,17 @@ fn control_answer(answer: &CatalogAnswer, record: &RunRecord<'_>) -> ControlAnsw
         evidence: answer.evidence.id(),
         title: kind.map(|kind| kind.title.clone()).unwrap_or_default(),
         state,
-        record,
+        record: sentence(&record),
         says: answer.says.clone(),
     }
+}
+
+/// Begins with a capital letter.
+fn sentence(words: &str) -> String {
+    let mut rest = words.chars();
+    rest.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(rest).collect()
+    })
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! What the record of a run has of each kind of evidence.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnostic::duration;
 use crate::ids::{Arn, RestoreName};
-use crate::proof::{Assessed, ProofResult};
+use crate::proof::{Assessed, Doubt, ProofResult};
 use crate::report::{
-    AnswerState, CheckReport, CheckStatus, Objective, RestoreReport, RunReport, RunStatus,
+    AnswerState, CheckReport, CheckStatus, Objective, ObjectivesReport, RestoreReport, RunReport,
+    RunStatus, minute,
 };
 use crate::state::{Event, Recorded};
 
@@ -83,7 +84,7 @@ struct JournalFacts<'a> {
     sources: HashMap<&'a RestoreName, &'a str>,
     /// Number of answers whose request ids are known.
     request_ids: usize,
-    /// True if the plan protects something, or the run was refused something.
+    /// True if the plan protects something.
     has_walls: bool,
 }
 
@@ -137,9 +138,7 @@ impl<'a> RunRecord<'a> {
             EvidenceKey::Proven => self.proven(),
             EvidenceKey::Checks => self.checks(),
             EvidenceKey::Rto => self.objectives("recovery time", |of| of.rto.as_deref()),
-            EvidenceKey::Rpo => {
-                self.objectives("age of the recovery point", |of| of.rpo.as_deref())
-            }
+            EvidenceKey::Rpo => self.objectives("recovery point", |of| of.rpo.as_deref()),
             EvidenceKey::PlanUnderVersionControl => self.commits(),
             EvidenceKey::SavedPlan => match self.journal.saved_plan {
                 Some(digest) => recorded(format!("the saved plan {digest} was carried out")),
@@ -182,8 +181,8 @@ impl<'a> RunRecord<'a> {
     fn restored(&self) -> Found {
         let (done, all) = (self.completed(), self.report.restores.len());
         let when = match (self.report.start, self.report.end) {
-            (Some(start), Some(end)) => format!(", from {start} to {end}"),
-            (Some(start), None) => format!(", since {start}; the run has not ended"),
+            (Some(start), Some(end)) => format!(", from {} to {}", minute(start), minute(end)),
+            (Some(start), None) => format!(", since {}; the run has not ended", minute(start)),
             (None, _) => String::new(),
         };
         let adopted = done.iter().filter(|restore| restore.adopted).count();
@@ -207,19 +206,20 @@ impl<'a> RunRecord<'a> {
             self.assessed.iter().filter(is_proven).count(),
             self.assessed.len(),
         );
-        let why: Vec<String> = (self.assessed.iter())
+        let others: Vec<String> = (self.assessed.iter())
             .filter(|one| !is_proven(one))
-            .take(SHOWN)
             .map(|one| {
-                let why = one.doubt.as_ref().map(crate::proof::Doubt::words);
+                let why = one.doubt.as_ref().map(Doubt::words);
                 format!("{}: {}", one.restore, why.unwrap_or_default())
             })
             .collect();
-        let why = match (why.is_empty(), all - count - why.len().min(all - count)) {
-            (true, _) => String::new(),
-            (false, 0) => format!("; {}", why.join("; ")),
-            (false, more) => format!("; {}; and {more} more", why.join("; ")),
-        };
+        let mut why = String::new();
+        for other in others.iter().take(SHOWN) {
+            let _ = write!(why, "; {other}");
+        }
+        if others.len() > SHOWN {
+            let _ = write!(why, "; and {} more", others.len() - SHOWN);
+        }
         part(
             count,
             all,
@@ -237,15 +237,16 @@ impl<'a> RunRecord<'a> {
             (all, ended) => part(
                 ended,
                 all,
-                format!("of {all} checks {passed} passed and {failed} failed"),
+                format!("{passed} of {all} checks passed, {failed} failed"),
             ),
         }
     }
 
+    /// Objectives of a kind, of the run and of its restores.
     fn objectives(
         &self,
         name: &str,
-        of: impl Fn(&'a crate::report::ObjectivesReport) -> Option<&'a Objective>,
+        of: impl Fn(&'a ObjectivesReport) -> Option<&'a Objective>,
     ) -> Found {
         let run = of(&self.report.objectives).into_iter();
         let restores = self.report.restores.iter();
@@ -253,29 +254,16 @@ impl<'a> RunRecord<'a> {
             .chain(restores.filter_map(|restore| of(&restore.objectives)))
             .collect();
         let count = |met| all.iter().filter(|one| one.met == Some(met)).count();
-        let (met, missed) = (count(true), count(false));
-        match (all.len(), met + missed) {
-            (0, _) => missing(&format!("the plan has no objective for the {name}")),
-            (all, known) => {
-                let open = match all - known {
-                    0 => String::new(),
-                    open => format!(", {open} not reached"),
-                };
-                let longest = self.measured(name);
-                let words = format!(
-                    "of {all} objectives for the {name} {met} were met and {missed} missed{open}{longest}"
-                );
-                part(known, all, words)
-            }
+        let (met, missed, all) = (count(true), count(false), all.len());
+        if all == 0 {
+            return missing(&format!("the plan has no {name} objective"));
         }
-    }
-
-    /// How long the run took, where that is asked.
-    fn measured(&self, name: &str) -> String {
-        match self.report.took().filter(|_| name == "recovery time") {
-            Some(took) => format!("; the run took {}", duration(took)),
-            None => String::new(),
-        }
+        let open = match all - met - missed {
+            0 => String::new(),
+            open => format!(", {open} not reached"),
+        };
+        let words = format!("{met} of {all} {name} objectives were met, {missed} missed{open}");
+        part(met + missed, all, words)
     }
 
     fn commits(&self) -> Found {
@@ -295,8 +283,10 @@ impl<'a> RunRecord<'a> {
             );
         };
         let words = match clean.len() == commits.len() {
-            true => format!("the plan was that of commit {last}"),
-            false => format!("the plan was at {last}; not every runner had it as committed"),
+            true => format!("the plan was at commit {last}"),
+            false => format!(
+                "the plan was at commit {last}: somebody ran it with changes that were not committed"
+            ),
         };
         part(clean.len(), commits.len(), words)
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::markdown::escaped;
+use super::markdown::{code, escaped};
 
 /// Sentence that precedes the controls, so that nobody reads more into them.
 pub const CONTROLS_ARE: &str = "What the record of this run answers of each control, and what it does not. It does not say that a control \
@@ -128,7 +128,14 @@ fn of_control(control: &ControlReport, text: &mut String) {
     let asks = escaped(&control.asks);
     let _ = writeln!(text, "**[{id}]({}) {title}**\n\n> {asks}\n", control.source);
     for answer in &control.answers {
-        let (title, record) = (escaped(&answer.title), escaped(&answer.record));
+        let title = escaped(&answer.title);
+        // Between ticks are commands and names.
+        let parts = answer.record.split('`').enumerate();
+        let parts = parts.map(|(at, part)| match at % 2 {
+            0 => escaped(part),
+            _ => code(part),
+        });
+        let record: String = parts.collect();
         let says = match answer.state.answers() {
             true => format!(" {}", escaped(&answer.says)),
             false => String::new(),

@@ -98,7 +98,10 @@ fn page(report: &ForecastReport<'_>) -> Value {
         "more": all.len().saturating_sub(SHOWN),
         "ticks": ticks.collect::<Vec<_>>(),
         "basis": basis.map(|of| json!({ "type": type_words(of), "words": basis_words(of) })).collect::<Vec<_>>(),
-        "cost": forecast.cost.as_ref().map(cost_words),
+        "cost": forecast.cost.as_ref().map(|cost| {
+            let words = cost_words(cost);
+            words.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+        }),
         "samples": forecast.samples,
         "seed": forecast.seed.to_string(),
         "version": env!("CARGO_PKG_VERSION"),

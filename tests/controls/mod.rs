@@ -75,19 +75,23 @@ fn a_good_run_answers_and_says_what_it_leaves() {
             AnswerState::Recorded,
             "1 of 1 restores are proven",
         ),
-        ("checks", AnswerState::Recorded, "passed and 0 failed"),
+        (
+            "checks",
+            AnswerState::Recorded,
+            "2 of 2 checks passed, 0 failed",
+        ),
         (
             "failures_recorded",
             AnswerState::Recorded,
-            "nothing failed and no objective was missed",
+            "Nothing failed and no objective was missed",
         ),
-        ("retries", AnswerState::Missing, "nothing was tried again"),
+        ("retries", AnswerState::Missing, "Nothing was tried again"),
         (
             "saved_plan",
             AnswerState::Missing,
             "did not carry out a saved plan",
         ),
-        ("cutover", AnswerState::Missing, "no cutover was asked for"),
+        ("cutover", AnswerState::Missing, "No cutover was asked for"),
         (
             "signed",
             AnswerState::Elsewhere,
@@ -132,7 +136,7 @@ fn each_answer_rests_on_the_record() {
             "saved_plan",
             |events| set(events, "run_opened", "saved_plan", &json!("5a7ed")),
             AnswerState::Recorded,
-            "the saved plan 5a7ed was carried out",
+            "The saved plan 5a7ed was carried out",
         ),
         (
             "caller",
@@ -141,7 +145,7 @@ fn each_answer_rests_on_the_record() {
                 planned.unwrap()["outline"]["origin"]["callers"] = json!(["arn:aws:iam::1:role/a"]);
             },
             AnswerState::Recorded,
-            "called by arn:aws:iam::1:role/a",
+            "Called by arn:aws:iam::1:role/a",
         ),
         (
             "plan_under_version_control",
@@ -150,7 +154,7 @@ fn each_answer_rests_on_the_record() {
                 planned.unwrap()["outline"]["origin"]["commit"] = json!("89ab-dirty");
             },
             AnswerState::Missing,
-            "the plan was at 89ab-dirty; not every runner had it as committed",
+            "The plan was at commit 89ab-dirty: somebody ran it with changes",
         ),
         (
             "plan_under_version_control",
@@ -159,7 +163,7 @@ fn each_answer_rests_on_the_record() {
                 planned.unwrap()["outline"]["origin"]["commit"] = json!("89ab");
             },
             AnswerState::Recorded,
-            "the plan was that of commit 89ab",
+            "The plan was at commit 89ab",
         ),
         (
             "checks",
@@ -169,7 +173,7 @@ fn each_answer_rests_on_the_record() {
                 });
             },
             AnswerState::Missing,
-            "none of 2 checks has ended",
+            "None of 2 checks has ended",
         ),
         (
             "another_account",
@@ -191,7 +195,7 @@ fn each_answer_rests_on_the_record() {
                 );
             },
             AnswerState::Unknown,
-            "the record does not say in which account the sources are",
+            "The record does not say in which account the sources are",
         ),
         (
             "new_resource",

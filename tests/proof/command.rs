@@ -122,6 +122,22 @@ async fn what_a_run_at_an_emulator_shows_is_nothing_and_at_aws_a_line() {
     assert_eq!(code, 0, "{stderr}");
     let written = std::fs::read(at.join("drill.oscal.json")).unwrap();
     assert_oscal(&serde_json::from_slice(&written).unwrap());
+    let there = [
+        "evidence",
+        "plan.yaml",
+        "--state",
+        "there",
+        "-o",
+        "emulated.zip",
+    ];
+    assert_eq!(run(at, &there).0, 0);
+    let words = ["evidence", "oscal", "emulated.zip", "-o", "no.json"];
+    let (code, stdout, stderr) = run(at, &words);
+    assert!(code == 8 && stdout.is_empty() && !at.join("no.json").exists());
+    assert!(
+        stderr.contains("it answers nothing of any control. Nothing was written."),
+        "{stderr}"
+    );
     let report = |state: &str, more: &[&str]| {
         let words = ["report", "plan.yaml", "--state", state, "--controls"];
         run(at, &[&words, more].concat())

@@ -303,8 +303,14 @@ fn oscal(path: &Path, output: Option<&Path>, context: &mut Context<'_>) -> Resul
         name: &name,
         archive_sha256: archive_sha256.as_deref(),
     };
-    let results = controls::oscal(bundle, &report, &events);
-    let results = results.map_err(|why| Failure::Mismatch(format!("{}: {why}", path.display())))?;
+    let results = match controls::oscal(bundle, &report, &events) {
+        Ok(results) => results,
+        Err(why) => {
+            let note = format!("{}: {why} Nothing was written.", path.display());
+            context.output.note(&note);
+            return Ok(Exit::NotReady);
+        }
+    };
     let text = format!("{results:#}\n");
     match output {
         Some(output) => OutputFile::new(output, OutputKind::Oscal).write(text)?,
@@ -324,8 +330,8 @@ fn verify(
     let (about, events, held) = verified(&files)?;
     let world = match &about.world {
         Some(Endpoint::Aws) => "at AWS".to_owned(),
-        Some(Endpoint::Other { url }) => format!("not at AWS, but at {url}"),
-        Some(Endpoint::Rehearsal) => "in a rehearsal".to_owned(),
+        Some(Endpoint::Other { url }) => format!("not at AWS, but at {url}: it proves nothing"),
+        Some(Endpoint::Rehearsal) => "in a rehearsal: it proves nothing".to_owned(),
         None => "at an endpoint that was not recorded".to_owned(),
     };
     let mut text = format!(
