@@ -161,6 +161,14 @@ pub(super) enum Failure {
     /// Whoever changed a bundle of evidence.
     #[error("{0}")]
     Mismatch(String),
+    /// Signatures of a bundle that do not say what was asked for; the bundle itself is good.
+    #[error("{message}")]
+    Signatures {
+        /// What is wrong with them.
+        message: String,
+        /// What to do.
+        help: String,
+    },
     /// Whoever changed a ledger other than by `prove`.
     #[error("{0}")]
     Ledger(String),
@@ -203,7 +211,7 @@ impl Failure {
             }
             Self::Usage(_) => Exit::Usage,
             Self::Aws(error) if is_without_profile(error) => Exit::Usage,
-            Self::Mismatch(_) | Self::Ledger(_) => Exit::Failed,
+            Self::Mismatch(_) | Self::Signatures { .. } | Self::Ledger(_) => Exit::Failed,
             Self::Held { .. } | Self::TakenOver { .. } => Exit::Held,
             Self::Again => Exit::Unfinished,
             Self::Journal(journal::Error::Held { .. })
@@ -247,6 +255,7 @@ impl Failure {
             Self::Mismatch(_) => {
                 "this is not the bundle that redrill has made: get it again from where it came from".to_owned()
             }
+            Self::Signatures { help, .. } => help.clone(),
             Self::Ledger(_) => {
                 "nothing was written; `git log -p` of the file shows who changed it: restore the lines as they were committed"
                     .to_owned()

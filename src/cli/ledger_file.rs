@@ -65,7 +65,13 @@ pub(super) fn append(path: &Path, lines: &str) -> Result<(), Failure> {
         .create(true)
         .open(path)
         .map_err(fail)?;
-    file.write_all(lines.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(fail)
+    let before = file.metadata().map_err(fail)?.len();
+    let written = file
+        .write_all(lines.as_bytes())
+        .and_then(|()| file.sync_all());
+    written.map_err(|source| {
+        // Half a line would be in the way of the next: where even this fails, reading says what to remove.
+        let _ = file.set_len(before);
+        fail(source)
+    })
 }

@@ -68,6 +68,7 @@ pub(super) struct CoverageArguments {
         long,
         value_name = "SHA256",
         value_delimiter = ',',
+        value_parser = digest,
         help_heading = "Ledger"
     )]
     pub(super) pin: Vec<String>,
@@ -103,6 +104,18 @@ pub(super) enum CoverageFormat {
     Markdown,
     Html,
     Junit,
+}
+
+/// A digest of a line.
+fn digest(text: &str) -> Result<String, String> {
+    let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match is_digest {
+        true => Ok(text.to_lowercase()),
+        false => Err(
+            "write the 64 hexadecimal digits of a SHA-256, as `redrill prove` prints them"
+                .to_owned(),
+        ),
+    }
 }
 
 /// `95%`, `95` or `99.9`.

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::record::{EvidenceKey, RunRecord, is_restored};
+use super::record::{EvidenceKey, RunRecord, can_have_looked, is_restored};
 use super::{CATALOG, CatalogControl, Contradiction, answers_nothing};
 use crate::diagnostic::duration;
 use crate::evidence::{BundleFiles, STATEMENT};
 use crate::plan::sha256;
-use crate::report::{CheckReport, CheckStatus, Objective, RestoreReport, RunReport};
+use crate::report::{CheckReport, CheckStatus, Objective, RestoreReport, RunReport, RunStatus};
 use crate::state::Recorded;
 
 /// The version of OSCAL.
@@ -289,10 +289,10 @@ impl<'a> Results<'a> {
             .message
             .as_ref()
             .map_or_else(String::new, |text| format!(" {text}"));
-        let outcome = if is_restored(restore) {
-            "restored by AWS"
-        } else {
-            status.word()
+        let outcome = match status {
+            RunStatus::CheckFailed => "restored by AWS, and a check failed",
+            _ if is_restored(restore) => "restored by AWS",
+            _ => status.word(),
         };
         all.push(Observation {
             key: EvidenceKey::Restored,
@@ -495,9 +495,12 @@ fn of_checks<'a>(
     checks: &[CheckReport],
     collected: Timestamp,
 ) -> Option<Observation<'a>> {
+    let checks: Vec<&CheckReport> = (checks.iter())
+        .filter(|check| can_have_looked(check))
+        .collect();
     let has_ended =
         |check: &&CheckReport| matches!(check.status, CheckStatus::Passed | CheckStatus::Failed);
-    let ended: Vec<&CheckReport> = checks.iter().filter(has_ended).collect();
+    let ended: Vec<&CheckReport> = checks.iter().copied().filter(has_ended).collect();
     let last = ended.iter().filter_map(|check| check.ended_at).max();
     let passed = ended
         .iter()

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Arn, RestoreName};
-use crate::proof::{Assessed, Doubt, ProofResult};
+use crate::proof::{Assessed, Doubt, ProofResult, looks_at_nothing};
 use crate::report::{
     AnswerState, CheckReport, CheckStatus, Objective, ObjectivesReport, RestoreReport, RunReport,
     RunStatus, minute,
@@ -20,6 +20,7 @@ pub(super) enum EvidenceKey {
     Restored,
     Proven,
     Checks,
+    PlanChecks,
     Rto,
     Rpo,
     PlanUnderVersionControl,
@@ -43,10 +44,11 @@ pub(super) enum EvidenceKey {
 impl EvidenceKey {
     /// All of them.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Restored,
         Self::Proven,
         Self::Checks,
+        Self::PlanChecks,
         Self::Rto,
         Self::Rpo,
         Self::PlanUnderVersionControl,
@@ -136,7 +138,8 @@ impl<'a> RunRecord<'a> {
         match key {
             EvidenceKey::Restored => self.restored(),
             EvidenceKey::Proven => self.proven(),
-            EvidenceKey::Checks => self.checks(),
+            EvidenceKey::Checks => checked(self.report.restores.iter().flat_map(|of| &of.checks)),
+            EvidenceKey::PlanChecks => checked(&self.report.checks),
             EvidenceKey::Rto => self.objectives("recovery time", |of| of.rto.as_deref()),
             EvidenceKey::Rpo => self.objectives("recovery point", |of| of.rpo.as_deref()),
             EvidenceKey::PlanUnderVersionControl => self.commits(),
@@ -227,21 +230,6 @@ impl<'a> RunRecord<'a> {
         )
     }
 
-    fn checks(&self) -> Found {
-        let all: Vec<&CheckReport> = self.report.all_checks().map(|(_, check)| check).collect();
-        let count = |status| all.iter().filter(|check| check.status == status).count();
-        let (passed, failed) = (count(CheckStatus::Passed), count(CheckStatus::Failed));
-        match (all.len(), passed + failed) {
-            (0, _) => missing("the plan has no checks"),
-            (all, 0) => missing(&format!("none of {all} checks has ended")),
-            (all, ended) => part(
-                ended,
-                all,
-                format!("{passed} of {all} checks passed, {failed} failed"),
-            ),
-        }
-    }
-
     /// Objectives of a kind, of the run and of its restores.
     fn objectives(
         &self,
@@ -307,9 +295,23 @@ impl<'a> RunRecord<'a> {
         let missed = self.report.missed.len();
         match restores + checks + missed {
             0 => "nothing failed and no objective was missed".to_owned(),
-            _ => format!(
-                "{restores} restores are not back or not good, {checks} checks failed, {missed} objectives were missed"
-            ),
+            _ => {
+                let parts = [
+                    (
+                        restores,
+                        "restore is not back or not good",
+                        "restores are not back or not good",
+                    ),
+                    (checks, "check failed", "checks failed"),
+                    (missed, "objective was missed", "objectives were missed"),
+                ];
+                let parts = parts.iter().filter(|(count, ..)| *count > 0);
+                let parts = parts.map(|(count, one, many)| match count {
+                    1 => format!("1 {one}"),
+                    count => format!("{count} {many}"),
+                });
+                parts.collect::<Vec<_>>().join(", ")
+            }
         }
     }
 
@@ -447,6 +449,39 @@ impl<'a> RunRecord<'a> {
                 "the deletion of {asked} resources was asked for, and {left} are left"
             )),
         }
+    }
+}
+
+/// Returns true if a check can have looked at what came back; one that was not run may.
+pub(super) fn can_have_looked(check: &CheckReport) -> bool {
+    check.run.is_empty() || !looks_at_nothing(&check.run)
+}
+
+/// What checks have said of what came back. Those that cannot have looked at it say nothing.
+fn checked<'c>(checks: impl IntoIterator<Item = &'c CheckReport>) -> Found {
+    let (looking, others): (Vec<&CheckReport>, Vec<&CheckReport>) =
+        checks.into_iter().partition(|check| can_have_looked(check));
+    let count = |status| {
+        looking
+            .iter()
+            .filter(|check| check.status == status)
+            .count()
+    };
+    let (passed, failed) = (count(CheckStatus::Passed), count(CheckStatus::Failed));
+    let others = match others.len() {
+        0 => String::new(),
+        1 => "; 1 more looks at nothing".to_owned(),
+        others => format!("; {others} more look at nothing"),
+    };
+    match (looking.len(), passed + failed) {
+        (0, _) if others.is_empty() => missing("the plan has none"),
+        (0, _) => missing("the plan has only checks that look at nothing"),
+        (all, 0) => missing(&format!("none of {all} has ended{others}")),
+        (all, ended) => part(
+            ended,
+            all,
+            format!("{passed} of {all} checks passed, {failed} failed{others}"),
+        ),
     }
 }
 

@@ -124,12 +124,12 @@ impl Default for CoveragePolicy {
 }
 
 impl CoveragePolicy {
-    /// Reads the file.
+    /// Reads the file; `types` are AWS's names of the types that redrill knows.
     ///
     /// # Errors
     ///
     /// What is wrong, with its line where that is known.
-    pub fn parse(text: &str) -> Result<Self, CoveragePolicyError> {
+    pub fn parse(text: &str, types: &[&str]) -> Result<Self, CoveragePolicyError> {
         let wrong = |message: String| CoveragePolicyError { message };
         let policy: Option<Self> =
             serde_yaml::from_str(text).map_err(|err| wrong(err.to_string()))?;
@@ -149,6 +149,36 @@ impl CoveragePolicy {
                         let help = crate::diagnostic::suggest(name, known);
                         return Err(wrong(format!("{list}[{at}]: unknown key `{name}`; {help}")));
                     }
+                }
+            }
+        }
+        let rules = policy.policies.iter().map(|rule| &rule.of);
+        let exceptions = policy.exceptions.iter().map(|rule| &rule.of);
+        let all = rules.enumerate().map(|(at, of)| ("policies", at, of));
+        for (list, at, of) in all.chain(
+            exceptions
+                .enumerate()
+                .map(|(at, of)| ("exceptions", at, of)),
+        ) {
+            let wanted = of.resource_type.as_deref();
+            let is_known =
+                |wanted: &str| types.iter().any(|known| known.eq_ignore_ascii_case(wanted));
+            if let Some(wanted) = wanted.filter(|wanted| !is_known(wanted)) {
+                let help = crate::diagnostic::suggest(wanted, types.iter().copied());
+                return Err(wrong(format!(
+                    "{list}[{at}]: unknown type `{wanted}`; {help}"
+                )));
+            }
+        }
+        for (at, exception) in policy.exceptions.iter().enumerate() {
+            if exception.of.is_empty() {
+                return Err(wrong(format!(
+                    "exceptions[{at}]: it would except everything; write `type`, `name` or `tag`"
+                )));
+            }
+            for (key, text) in [("reason", &exception.reason), ("owner", &exception.owner)] {
+                if text.trim().is_empty() {
+                    return Err(wrong(format!("exceptions[{at}]: `{key}` is empty")));
                 }
             }
         }
@@ -190,6 +220,11 @@ impl CoveragePolicy {
 }
 
 impl Matcher {
+    /// Returns true if every resource fits it.
+    fn is_empty(&self) -> bool {
+        self.resource_type.is_none() && self.name.is_none() && self.tag.is_empty()
+    }
+
     fn fits(&self, resource: &ProtectedResource) -> bool {
         let of_type = |wanted: &String| wanted.eq_ignore_ascii_case(&resource.resource_type);
         let of_name = |wanted: &String| matches_pattern(wanted, &resource.arn);

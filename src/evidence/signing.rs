@@ -65,7 +65,7 @@ pub enum SignatureProblem {
     NoKey,
     /// A Sigstore bundle that was made without a key.
     #[error(
-        "it was signed with a certificate, which takes Sigstore's roots to verify: `cosign verify-blob-attestation` or `cosign verify-blob` does that"
+        "it was signed with a certificate, which takes Sigstore's roots to verify: `cosign verify-blob` does that"
     )]
     Certificate,
     /// Two signatures by one key.
@@ -75,7 +75,7 @@ pub enum SignatureProblem {
     #[error("the signature of {0} does not verify")]
     Invalid(String),
     /// Fewer signers than asked for.
-    #[error("{signed} signed, and {wanted} are asked for")]
+    #[error("only {signed} of {wanted} signers have signed")]
     TooFew {
         /// Number of keys that have signed.
         signed: usize,

@@ -13,6 +13,14 @@ use crate::plan::sha256;
 
 /// How the media type of every version begins.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle";
+/// How it ends, of the versions that are read.
+const VERSIONS: [&str; 5] = [
+    ".v0.3+json",
+    ".v0.2+json",
+    "+json;version=0.1",
+    "+json;version=0.2",
+    "+json;version=0.3",
+];
 
 /// A Sigstore bundle that was made with a key.
 #[derive(Clone, Debug)]
@@ -37,6 +45,8 @@ struct SigstoreFile {
 #[serde(rename_all = "camelCase")]
 struct VerificationMaterial {
     public_key: Option<Value>,
+    certificate: Option<Value>,
+    x509_certificate_chain: Option<Value>,
     #[serde(default)]
     tlog_entries: Vec<Value>,
 }
@@ -71,12 +81,8 @@ impl SigstoreBundle {
     /// Returns true if a text says that it is one.
     #[must_use]
     pub fn is_one(text: &str) -> bool {
-        let value: Result<Value, _> = serde_json::from_str(text);
-        let media_type = value.ok().and_then(|value| {
-            let media_type = value.get("mediaType")?.as_str()?;
-            Some(media_type.starts_with(MEDIA_TYPE))
-        });
-        media_type.unwrap_or_default()
+        // One that was cut off is told as what it is, too.
+        text.contains("\"mediaType\"") || text.contains(MEDIA_TYPE)
     }
 
     /// Reads the Sigstore bundle of a statement.
@@ -88,12 +94,20 @@ impl SigstoreBundle {
         let damaged = |why: &str| SignatureProblem::Damaged(why.to_owned());
         let file: SigstoreFile =
             serde_json::from_str(text).map_err(|err| damaged(&err.to_string()))?;
-        if !file.media_type.starts_with(MEDIA_TYPE) {
-            return Err(damaged("its media type is not that of a Sigstore bundle"));
+        let version = file.media_type.strip_prefix(MEDIA_TYPE).unwrap_or_default();
+        if !VERSIONS.contains(&version) {
+            let why = format!(
+                "`{}` is a version that redrill does not read",
+                file.media_type
+            );
+            return Err(damaged(&why));
         }
         let material = file.verification_material;
-        if material.public_key.is_none() {
+        if material.certificate.is_some() || material.x509_certificate_chain.is_some() {
             return Err(SignatureProblem::Certificate);
+        }
+        if material.public_key.is_none() {
+            return Err(damaged("it names neither a key nor a certificate"));
         }
         let decoded = |text: &str| {
             STANDARD
@@ -103,7 +117,7 @@ impl SigstoreBundle {
         let (signed, signature) = match (file.dsse_envelope, file.message_signature) {
             (Some(envelope), None) => {
                 let payload = decoded(&envelope.payload)?;
-                if envelope.payload_type != PAYLOAD_TYPE || !is_same(&payload, statement) {
+                if envelope.payload_type != PAYLOAD_TYPE || payload != statement {
                     return Err(SignatureProblem::AnotherStatement);
                 }
                 let [signature] = envelope.signatures.as_slice() else {
@@ -149,14 +163,4 @@ impl SigstoreBundle {
         let signer = keys.signer(&self.signed, &self.signature);
         signer.ok_or(SignatureProblem::NoKey)
     }
-}
-
-/// Returns true if two statements say the same: cosign may write it as it likes.
-fn is_same(payload: &[u8], statement: &[u8]) -> bool {
-    if payload == statement {
-        return true;
-    }
-    let value = |bytes| serde_json::from_slice::<Value>(bytes).ok();
-    let (payload, statement) = (value(payload), value(statement));
-    payload.is_some() && payload == statement
 }

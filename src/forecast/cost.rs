@@ -63,7 +63,32 @@ impl PriceTable {
     ///
     /// What is wrong with it.
     pub fn read(text: &str) -> Result<Self, String> {
-        serde_yaml::from_str(text).map_err(|err| err.to_string())
+        let table: Self = serde_yaml::from_str(text).map_err(|err| err.to_string())?;
+        if table.currency.trim().is_empty() {
+            return Err("`currency` is empty".to_owned());
+        }
+        for (region, prices) in &table.regions {
+            let tables = [
+                ("restore_per_gb", &prices.restore_per_gb),
+                ("cold_restore_per_gb", &prices.cold_restore_per_gb),
+                ("stored_per_gb_month", &prices.stored_per_gb_month),
+                ("created_per_hour", &prices.created_per_hour),
+            ];
+            let of_types = tables.iter().flat_map(|(name, table)| {
+                table
+                    .iter()
+                    .map(move |(of, price)| (format!("{name}.{of}"), *price))
+            });
+            let transitions = prices.transitions_per_1000;
+            let transitions = transitions.map(|price| ("transitions_per_1000".to_owned(), price));
+            let mut all = of_types.chain(transitions);
+            if let Some((name, price)) = all.find(|(_, price)| !(0.0..1e9).contains(price)) {
+                return Err(format!(
+                    "regions.{region}.{name} is {price}, which is not a price"
+                ));
+            }
+        }
+        Ok(table)
     }
 }
 
@@ -175,5 +200,30 @@ pub fn cost(
         sources: prices.sources.clone(),
         left_out: left_out.into_iter().collect(),
         is_priced,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_price_is_refused() {
+        let with = |price: &str| {
+            let text = format!(
+                "date: 2026-12-01\ncurrency: USD\nsources: []\nregions: {{ us-east-1: {{ restore_per_gb: {{ EFS: {price} }} }} }}\n"
+            );
+            PriceTable::read(&text)
+        };
+        with("0.02").unwrap();
+        for price in [".nan", ".inf", "1e300", "-0.02"] {
+            let error = with(price).unwrap_err();
+            assert!(
+                error.starts_with("regions.us-east-1.restore_per_gb.EFS is "),
+                "{error}"
+            );
+        }
+        let error = PriceTable::read("date: 2026-12-01\ncurrency: ''\nsources: []\nregions: {}\n");
+        assert_eq!(error.unwrap_err(), "`currency` is empty");
     }
 }

@@ -51,6 +51,47 @@ pub struct PastRestore {
     pub attempt: u32,
 }
 
+/// Seconds that no restore takes: ten years.
+const TOO_LONG: f64 = 315_360_000.0;
+
+impl PastRestore {
+    /// Checks a line that somebody may have written by hand.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be.
+    pub fn check(&self) -> Result<(), String> {
+        let times = [
+            ("seconds", Some(self.seconds)),
+            ("pending_seconds", self.pending_seconds),
+            ("checks_seconds", self.checks_seconds),
+        ];
+        for (name, seconds) in times {
+            if let Some(seconds) = seconds.filter(|of| !(0.0..TOO_LONG).contains(of)) {
+                return Err(format!("`{name}` is {seconds}: no restore takes that long"));
+            }
+        }
+        if self.completed && self.seconds <= 0.0 {
+            return Err("`seconds` is 0: a job that completed took some time".to_owned());
+        }
+        if self
+            .pending_seconds
+            .is_some_and(|pending| pending > self.seconds)
+        {
+            return Err(
+                "`pending_seconds` is more than `seconds`, which it is a part of".to_owned(),
+            );
+        }
+        if let Some(size) = self.size_bytes.filter(|size| *size < 0) {
+            return Err(format!("`size_bytes` is {size}: a size is not negative"));
+        }
+        match self.attempt {
+            0 => Err("`attempt` is 0: attempts count from 1".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde hands a reference over"
@@ -277,4 +318,33 @@ pub fn restores_of(runs: &[PastRun]) -> Vec<PastRestore> {
         }));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let good = r#"{"run":0,"day":"2026-11-29","type":"EFS","completed":true,"seconds":60.0}"#;
+        let read = |text: &str| serde_json::from_str::<PastRestore>(text).unwrap().check();
+        assert_eq!(read(good), Ok(()));
+        for (from, to, says) in [
+            ("60.0", "-5", "`seconds` is -5"),
+            ("60.0", "0", "`seconds` is 0"),
+            ("60.0", "1e18", "no restore takes that long"),
+            ("60.0", "60,\"size_bytes\":-7", "`size_bytes` is -7"),
+            (
+                "60.0",
+                "60,\"pending_seconds\":-3",
+                "`pending_seconds` is -3",
+            ),
+            ("60.0", "60,\"pending_seconds\":61", "more than `seconds`"),
+            ("60.0", "60,\"checks_seconds\":4e18", "`checks_seconds` is"),
+            ("60.0", "60,\"attempt\":0", "`attempt` is 0"),
+        ] {
+            let error = read(&good.replace(from, to)).unwrap_err();
+            assert!(error.contains(says), "{to}: {error}");
+        }
+    }
 }

@@ -12,6 +12,12 @@ use crate::state::{NOT_RUN, Recorded, incomplete};
 const LOOKS_AT_NOTHING: [&str; 8] = [
     "true", ":", "exit", "echo", "printf", "sleep", "date", "pwd",
 ];
+/// Programs that run another, which follows their options and settings.
+const RUNS_ANOTHER: [&str; 7] = [
+    "env", "nohup", "timeout", "nice", "time", "setsid", "stdbuf",
+];
+/// Ends of a script that passes whatever came before.
+const ALWAYS_PASSES: [&str; 4] = ["true", ":", "exit 0", "/bin/true"];
 /// Programs that run a script given after `-c`.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "ksh", "ash"];
 
@@ -175,19 +181,45 @@ fn completed(
 
 /// Returns true if a command passes whatever was restored. What a command looks at cannot be known; this one cannot
 /// have looked.
-fn looks_at_nothing(command: &[String]) -> bool {
+#[must_use]
+pub fn looks_at_nothing(command: &[String]) -> bool {
     let Some((program, arguments)) = command.split_first() else {
         return true;
     };
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
     let program = name(program);
-    match arguments {
-        [flag, script, ..] if SHELLS.contains(&program.as_str()) && flag == "-c" => {
+    if RUNS_ANOTHER.contains(&program.as_str()) {
+        let is_setting = |word: &&String| {
+            word.starts_with('-')
+                || word.contains('=')
+                || word.starts_with(|first: char| first.is_ascii_digit())
+        };
+        let settings = arguments.iter().take_while(is_setting).count();
+        return looks_at_nothing(&arguments[settings..]);
+    }
+    let is_shell = SHELLS.contains(&program.as_str());
+    let options = arguments.iter().take_while(|word| word.starts_with('-'));
+    let options = options.count();
+    let is_script = |word: &String| word.ends_with('c') && !word.starts_with("--");
+    match arguments.get(options) {
+        Some(script) if is_shell && arguments[..options].iter().any(is_script) => {
+            let lines = script
+                .lines()
+                .map(|line| match line.trim_start().starts_with('#') {
+                    true => "",
+                    false => line,
+                });
+            let script = lines.collect::<Vec<_>>().join("\n");
+            let last = script.trim().rsplit([';', '\n', '|']).next();
+            let is_passed = last.is_some_and(|last| {
+                last.len() < script.trim().len() && ALWAYS_PASSES.contains(&last.trim())
+            });
             // A script that substitutes, pipes or reads may look at anything.
             let is_plain = !script.contains(['`', '|', '<', '$', '(']);
             let parts = script.split([';', '&', '\n']).map(str::trim);
             let mut words = parts.filter_map(|part| part.split_whitespace().next());
-            is_plain && words.all(|word| LOOKS_AT_NOTHING.contains(&name(word).as_str()))
+            is_passed
+                || is_plain && words.all(|word| LOOKS_AT_NOTHING.contains(&name(word).as_str()))
         }
         _ => LOOKS_AT_NOTHING.contains(&program.as_str()),
     }
@@ -270,6 +302,16 @@ mod tests {
     fn commands_that_cannot_have_looked() {
         let words = |text: &str| text.split('|').map(str::to_owned).collect::<Vec<_>>();
         for command in [
+            "env|true",
+            "env|A=1|true",
+            "nohup|true",
+            "timeout|5|true",
+            "/usr/bin/env|sh|-c|exit",
+            "sh|-ec|true",
+            "sh|-e|-c|true",
+            "sh|-c|# todo",
+            "sh|-c|./look.sh; true",
+            "sh|-c|./look.sh; exit 0",
             "true",
             "/bin/true",
             "echo|ok",
@@ -282,6 +324,11 @@ mod tests {
             assert!(looks_at_nothing(&words(command)), "{command}");
         }
         for command in [
+            "env|A=1|./look.sh",
+            "timeout|5|./look.sh",
+            "sh|-ec|./look.sh",
+            "sh|-c|true; ./look.sh",
+            "bash|look.sh|true",
             "./check.sh",
             "./rows.sh|-c|select 1",
             "sh|-c|aws s3 ls",

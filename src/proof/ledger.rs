@@ -60,6 +60,12 @@ struct LedgerLine<'a> {
     restore: Cow<'a, str>,
     job_id: Option<String>,
     #[serde(default)]
+    recovery_point_arn: Option<String>,
+    #[serde(default)]
+    attempts: u32,
+    #[serde(default)]
+    evidence_sha256: String,
+    #[serde(default)]
     signer: Option<String>,
     endpoint: Endpoint,
 }
@@ -124,7 +130,7 @@ impl Ledger {
     fn take_line(&mut self, line: &[u8]) -> Result<(), String> {
         let Some(line) = line.strip_suffix(b"\n") else {
             return Err(
-                "it has no end: its writer was interrupted, or a part of it was removed".to_owned(),
+                "it has no end, because its writer was interrupted or a part of it was removed: remove this line, then run `redrill prove` again".to_owned(),
             );
         };
         if [&b"<<<<<<<"[..], b"=======", b">>>>>>>"]
@@ -132,6 +138,9 @@ impl Ledger {
             .any(|mark| line.starts_with(mark))
         {
             return Err("it is a mark of a merge that git could not make: keep the lines of both sides, and set `merge=union` for this file in .gitattributes".to_owned());
+        }
+        if line.ends_with(b"\r") {
+            return Err("it ends as on Windows: set `text eol=lf` for this file in .gitattributes, then check it out again".to_owned());
         }
         let Some((body, digest)) = parted(line) else {
             return Err("it does not end with its digest: it was changed".to_owned());
@@ -179,10 +188,16 @@ impl Ledger {
 
     fn entry(&mut self, line: &LedgerLine<'_>) -> LedgerEntry {
         // Whatever a line claims, it is proof only where all that makes one is there.
+        let is_given = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         let is_proof = line.endpoint == Endpoint::Aws
             && line.reason.is_none()
             && !line.checks.is_empty()
-            && line.job_id.is_some();
+            && line.checks.iter().all(|check| !check.is_empty())
+            && is_given(&line.job_id)
+            && is_given(&line.recovery_point_arn)
+            && line.attempts > 0
+            && line.rto_seconds.is_none_or(|seconds| seconds >= 0)
+            && bytes_of(&line.evidence_sha256).is_some();
         let result = match line.result {
             ProofResult::Proven if !is_proof => ProofResult::Restored,
             result => result,

@@ -10,7 +10,7 @@ mod ledger;
 mod line;
 mod show;
 
-pub use assess::{Assessed, assess};
+pub use assess::{Assessed, assess, looks_at_nothing};
 pub use doubt::Doubt;
 pub use ledger::{Ledger, LedgerDamage, LedgerEntry};
 pub use line::{LEDGER, Proof, ProofResult, RTO_IS};

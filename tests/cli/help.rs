@@ -98,6 +98,12 @@ async fn examples_can_be_typed() {
             .status();
         assert!(copied.unwrap().success());
     }
+    // The first window of a drill is far away, so that none is missed.
+    std::fs::write(
+        folder.path().join("coverage.yaml"),
+        "drills: [{ plan: drill, every: quarter, from: 2099-01-01, window: 14d, owner: dr }]\n",
+    )
+    .unwrap();
     let path = std::env::join_paths(
         [std::path::Path::new(env!("CARGO_BIN_EXE_redrill"))
             .parent()

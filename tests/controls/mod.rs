@@ -173,7 +173,7 @@ fn each_answer_rests_on_the_record() {
                 });
             },
             AnswerState::Missing,
-            "None of 2 checks has ended",
+            "None of 2 has ended",
         ),
         (
             "another_account",

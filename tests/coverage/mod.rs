@@ -102,8 +102,11 @@ pub(crate) fn ledger(lines: impl IntoIterator<Item = Proof>) -> Ledger {
     ledger
 }
 
+/// The types that policies here name.
+pub(crate) const TYPES: [&str; 3] = ["EFS", "RDS", "S3"];
+
 pub(crate) fn policy(text: &str) -> CoveragePolicy {
-    CoveragePolicy::parse(text).unwrap()
+    CoveragePolicy::parse(text, &TYPES).unwrap()
 }
 
 /// Databases that are protected, by name.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use redrill::coverage::{Coverage, CoveragePolicy, ProtectedResource, protected};
 use redrill::proof::{Ledger, Proof, ProofResult};
 
-use super::{Forged, point, shown};
+use super::{Forged, TYPES, point, shown};
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -53,7 +53,8 @@ fn policies() -> impl Strategy<Value = CoveragePolicy> {
         "policies: [{ name: \"*:a\", every: 10d, rto: 30m }]",
         "exceptions: [{ name: \"*:b\", reason: r, owner: o, until: 2026-04-30 }, { name: \"*:c\", reason: r, owner: o, until: 2026-08-01 }]",
     ];
-    proptest::sample::select(texts.to_vec()).prop_map(|text| CoveragePolicy::parse(text).unwrap())
+    proptest::sample::select(texts.to_vec())
+        .prop_map(|text| CoveragePolicy::parse(text, &TYPES).unwrap())
 }
 
 fn resources() -> impl Strategy<Value = Vec<ProtectedResource>> {

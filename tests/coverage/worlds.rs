@@ -8,7 +8,7 @@ use redrill::coverage::{Coverage, CoveragePolicy, ProtectedResource, protected};
 use redrill::proof::ProofResult;
 use serde::Deserialize;
 
-use super::{Forged, arn, ledger, noon, point, shown};
+use super::{Forged, TYPES, arn, ledger, noon, point, shown};
 use crate::support::repository_file;
 
 #[derive(Deserialize)]
@@ -225,14 +225,31 @@ fn a_policy_that_is_wrong_is_refused_with_what_is_wrong() {
             "exceptions[0].until",
         ),
         (
+            "policies: [{ type: RSD, every: 2d }]",
+            "policies[0]: unknown type `RSD`; did you mean `RDS`?",
+        ),
+        (
+            "exceptions: [{ reason: x, owner: y, until: 2027-01-01 }]",
+            "exceptions[0]: it would except everything; write `type`, `name` or `tag`",
+        ),
+        (
+            "exceptions: [{ type: rds, reason: ' ', owner: y, until: 2027-01-01 }]",
+            "exceptions[0]: `reason` is empty",
+        ),
+        (
             "drills: [{ plan: p, every: week, from: 2026-01-01, window: 8d, owner: o }]",
             "longer than the time between",
         ),
     ] {
-        let error = CoveragePolicy::parse(text).unwrap_err().to_string();
+        let error = CoveragePolicy::parse(text, &TYPES).unwrap_err().to_string();
         assert!(error.contains(says), "{text}: {error}");
     }
-    assert!(CoveragePolicy::parse("").unwrap().policies.is_empty());
+    assert!(
+        CoveragePolicy::parse("", &TYPES)
+            .unwrap()
+            .policies
+            .is_empty()
+    );
 }
 
 #[test]

@@ -208,11 +208,7 @@ fn a_bundle_of_cosign_counts_as_far_as_it_is_verified_offline() {
         let mut keyless = bundle.clone();
         keyless["verificationMaterial"] = json!({ "certificate": { "rawBytes": "AA==" } });
         let keyless = SignatureFile::parse(&keyless.to_string(), STATEMENT).unwrap_err();
-        assert!(
-            keyless
-                .to_string()
-                .contains("`cosign verify-blob-attestation`")
-        );
+        assert!(keyless.to_string().contains("`cosign verify-blob`"));
         let text = bundle.to_string();
         let mut random = fastrand::Rng::with_seed(7);
         let signed = ["dsseEnvelope", "messageSignature"][usize::from(!is_attested)];
@@ -322,7 +318,7 @@ async fn a_bundle_is_signed_one_after_the_other_and_verified_offline() {
     let verify = |more: &[&str]| run(at, &[&["evidence", "verify", "bundle.zip"], more].concat());
     let (code, _, stderr) = verify(&["--keys", "two"]);
     assert!(
-        code == 6 && stderr.contains("0 signed, and 1 are asked for"),
+        code == 6 && stderr.contains("nobody has signed: there is no "),
         "{stderr}"
     );
     for name in ["ann", "ben"] {

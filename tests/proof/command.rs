@@ -200,7 +200,7 @@ async fn what_a_run_at_an_emulator_shows_is_nothing_and_at_aws_a_line() {
             "bundle.zip.dsse.json",
             &["--threshold", "2"][..],
             6,
-            "1 signed, and 2 are asked for",
+            "only 1 of 2 signers have signed",
         ),
         (
             "others",

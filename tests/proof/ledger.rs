@@ -177,6 +177,30 @@ fn a_line_that_claims_too_much_counts_for_less() {
             ..good.clone()
         },
         Proof {
+            job_id: Some(redrill::ids::JobId::new("")),
+            ..good.clone()
+        },
+        Proof {
+            checks: vec![String::new()],
+            ..good.clone()
+        },
+        Proof {
+            attempts: 0,
+            ..good.clone()
+        },
+        Proof {
+            rto_seconds: Some(-5),
+            ..good.clone()
+        },
+        Proof {
+            recovery_point_arn: None,
+            ..good.clone()
+        },
+        Proof {
+            evidence_sha256: "zz".to_owned(),
+            ..good.clone()
+        },
+        Proof {
             reason: Some("no_check".to_owned()),
             ..good.clone()
         },

@@ -136,12 +136,13 @@ fn endpoint(url: &str, service: &str) -> Endpoint {
         };
     };
     let host = uri.host().unwrap_or_default().to_lowercase();
-    if is_aws(&host, service) {
-        return Endpoint::Aws;
-    }
     let scheme = uri.scheme_str().unwrap_or("http");
     let usual = if scheme == "https" { 443 } else { 80 };
     let port = uri.port_u16().filter(|port| *port != usual);
+    // Only TLS shows who answers: a proxy or a hosts file can send a name of AWS's anywhere.
+    if is_aws(&host, service) && scheme == "https" && port.is_none() {
+        return Endpoint::Aws;
+    }
     let port = port.map_or_else(String::new, |port| format!(":{port}"));
     let path = uri.path().trim_end_matches('/');
     Endpoint::Other {
@@ -203,6 +204,15 @@ mod tests {
     #[test]
     fn nothing_else_is_however_it_is_called() {
         for (url, recorded) in [
+            // Another program may answer to a name of AWS's where nothing shows who it is.
+            (
+                "http://backup.us-west-2.amazonaws.com",
+                "http://backup.us-west-2.amazonaws.com",
+            ),
+            (
+                "https://backup.us-west-2.amazonaws.com:45933",
+                "https://backup.us-west-2.amazonaws.com:45933",
+            ),
             ("http://127.0.0.1:45872", "http://127.0.0.1:45872"),
             ("http://127.0.0.1:45872/", "http://127.0.0.1:45872"),
             ("http://[::1]:45872", "http://[::1]:45872"),

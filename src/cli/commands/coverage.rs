@@ -27,7 +27,13 @@ pub(super) async fn coverage(
     arguments: &CoverageArguments,
     context: &mut Context<'_>,
 ) -> Result<Exit, Failure> {
-    let (policy, beside) = policy(arguments)?;
+    let (policy, beside) = policy(arguments, context)?;
+    if arguments.due && policy.drills.is_empty() {
+        return Err(Failure::Usage(format!(
+            "{} has no `drills`, so none can be due",
+            beside.display()
+        )));
+    }
     let named = arguments.ledger.ledger.as_ref();
     let file = ledger_file::path(named, &beside);
     if !file.exists() {
@@ -100,14 +106,23 @@ fn due(
 }
 
 /// The policy, and the file next to which the ledger is.
-fn policy(arguments: &CoverageArguments) -> Result<(CoveragePolicy, PathBuf), Failure> {
+fn policy(
+    arguments: &CoverageArguments,
+    context: &Context<'_>,
+) -> Result<(CoveragePolicy, PathBuf), Failure> {
     let path = match &arguments.policy {
         Some(path) => path.clone(),
         None if Path::new(POLICY).exists() => PathBuf::from(POLICY),
+        None if arguments.due => {
+            return Err(Failure::Usage(format!(
+                "there is no {POLICY} here, so nobody knows which drills are due: give --policy FILE"
+            )));
+        }
         None => return Ok((CoveragePolicy::default(), PathBuf::from(LEDGER))),
     };
     let text = files::text(&path)?;
-    let policy = CoveragePolicy::parse(&text)
+    let types: Vec<&str> = context.rules.types().collect();
+    let policy = CoveragePolicy::parse(&text, &types)
         .map_err(|why| Failure::Usage(format!("{}: {why}", path.display())))?;
     Ok((policy, path))
 }

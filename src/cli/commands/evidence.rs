@@ -351,11 +351,17 @@ fn verify(
     }
     text.push_str(&format!("SHA-256 of the statement: {}\n", digest(&files)));
     text.push_str(&signing::said(path, &files, trust, signatures)?);
-    text.push_str(
-        "This shows that the files belong together. It does not show who made them or\n\
-         when, that no records are missing at the journal's end, or that AWS said what\n\
-         is in it: verify a signature for that.\n",
-    );
+    text.push_str(match trust {
+        Some(_) => {
+            "This shows that the files belong together, and who has signed them. It does\n\
+             not show when: keep bundle and signatures in a store that locks objects.\n"
+        }
+        None => {
+            "This shows that the files belong together. It does not show who made them or\n\
+             when, that no records are missing at the journal's end, or that AWS said what\n\
+             is in it: verify a signature for that.\n"
+        }
+    });
     text.push_str(&noticed(&about.notices));
     context.output.result(&text)?;
     Ok(Exit::Done)

@@ -61,6 +61,12 @@ pub(super) async fn run(
         mut preview,
         ..
     } = context.previewed(&request, |_| ()).await?;
+    if preview.diff.count(Action::Start) == 0 {
+        return Err(Failure::Usage(
+            "nothing of this plan would be started, so there is nothing to forecast: `redrill plan`, with the same options, says why"
+                .to_owned(),
+        ));
+    }
     let now = SystemClock.now();
     sizes(&mut preview, &world, context).await;
     let runs = past_runs(&store, Some(&key), arguments.history.rehearsals, context).await?;
@@ -137,7 +143,7 @@ fn refuse_unknown(what_ifs: &[TypedWhatIf], subject: &ForecastSubject) -> Result
 }
 
 /// Looks up the sizes of recovery points that are not known yet. A forecast without them is a wide one.
-async fn sizes(preview: &mut Preview, world: &World, context: &mut Context<'_>) {
+pub(super) async fn sizes(preview: &mut Preview, world: &World, context: &mut Context<'_>) {
     let Preview {
         plan, known, diff, ..
     } = preview;
@@ -244,9 +250,11 @@ pub(super) fn learned(runs: &[NamedRun], exports: &[PathBuf]) -> Result<Vec<Past
             )));
         }
         for (at, line) in lines {
-            let restore: PastRestore = serde_json::from_str(line).map_err(|why| {
+            let wrong = |why: &dyn std::fmt::Display| {
                 Failure::Usage(format!("{}, line {}: {why}", path.display(), at + 1))
-            })?;
+            };
+            let restore: PastRestore = serde_json::from_str(line).map_err(|why| wrong(&why))?;
+            restore.check().map_err(|why| wrong(&why))?;
             past.push(PastRestore {
                 run: next.saturating_add(restore.run),
                 ..restore

@@ -151,10 +151,18 @@ pub(super) async fn one(
     let now = SystemClock.now();
     let (mut forecast, mut before) = (None, None);
     if !is_elsewhere {
+        // Compared with other files, the plan's recovery points were not looked up: AWS is not asked for it, a file is.
+        if let (true, World::Inventory(_)) = (base.is_some(), &world) {
+            super::forecast::sizes(&mut preview, &world, context).await;
+        }
         let past = forecast_line::earlier(&store, &run).await;
         let policy = Policy::default();
         forecast = forecast_line::of_preview(&preview, &past, now, &policy, base.is_some());
-        if let (Some(base), Some(place), Some(found)) = (base, against.place(), &forecast) {
+        if let (Some(mut base), Some(place), Some(found)) = (base, against.place(), &forecast) {
+            for (arn, facts) in &preview.known.sources {
+                let known = &mut base.known.sources;
+                known.entry(arn.clone()).or_insert_with(|| facts.clone());
+            }
             before = forecast_line::of_base(base, &preview, &past, now, found)
                 .map(|found| (place, found));
         }

@@ -501,6 +501,11 @@ pub(super) async fn execute<C: Clock>(
     }
     let is_read = execution.rehearsal || !execution.confirmed && can_ask().is_ok();
     let mut forecast = None;
+    // An inventory is asked in no time, by a rehearsal as well; AWS would be asked once for each recovery point.
+    let is_inventory = matches!(world, World::Inventory(_));
+    if is_inventory || execution.rehearsal && execution.reached.has_inventory {
+        super::forecast::sizes(&mut preview, world, context).await;
+    }
     if is_read || preview.history.opened.is_none() {
         let policy = &execution.policy;
         forecast = forecast_line::of_preview(&preview, &past, clock.now(), policy, false);

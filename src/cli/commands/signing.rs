@@ -42,7 +42,30 @@ fn failure(place: &Path, problem: SignatureProblem) -> Failure {
         SignatureProblem::NotAKey { .. } | SignatureProblem::KeyTwice { .. } => {
             Failure::Usage(problem.to_string())
         }
-        _ => Failure::Mismatch(format!("{}: {problem}", place.display())),
+        _ => {
+            let help = match &problem {
+                SignatureProblem::Unknown(_) | SignatureProblem::NoKey => {
+                    "the bundle is good; put the signer's public key into the folder of --keys, or ask somebody whose key is there to sign"
+                }
+                SignatureProblem::TooFew { .. } => {
+                    "the bundle is good; ask more people to sign, with `redrill evidence sign BUNDLE --key FILE`"
+                }
+                SignatureProblem::Twice(_) => {
+                    "the bundle is good; one person counts once: ask another to sign, and name each file of signatures once"
+                }
+                SignatureProblem::AnotherStatement => {
+                    "these are the signatures of another bundle, or the run's journal has grown since they were made, such as by a cleanup: write the evidence again, and sign that"
+                }
+                SignatureProblem::Certificate => {
+                    "ask for a signature by a key, with `cosign sign-blob --key` or `redrill evidence sign`"
+                }
+                _ => "get the file of signatures again from whoever made it, byte for byte",
+            };
+            Failure::Signatures {
+                message: format!("{}: {problem}", place.display()),
+                help: help.to_owned(),
+            }
+        }
     }
 }
 
@@ -98,6 +121,12 @@ pub(super) fn said(
     signatures: &[PathBuf],
 ) -> Result<String, Failure> {
     let own = place(bundle, None);
+    if signatures.is_empty() && !own.exists() && trust.is_some() {
+        return Err(Failure::Signatures {
+            message: format!("nobody has signed: there is no {}", own.display()),
+            help: "name the file of signatures with --signatures, or sign with `redrill evidence sign BUNDLE --key FILE`".to_owned(),
+        });
+    }
     let found = match signatures.is_empty() && !own.exists() {
         true => Vec::new(),
         false if signatures.is_empty() => read(std::slice::from_ref(&own), files)?,
@@ -125,7 +154,7 @@ pub(super) fn said(
             && bundle.is_logged()
         {
             text.push_str(&format!(
-                "not compared: {}: its entry in a transparency log; `cosign verify-blob-attestation` does that\n",
+                "not compared: {}: its entry in a transparency log; `cosign verify-blob` does that\n",
                 place.display()
             ));
         }
@@ -191,11 +220,26 @@ enum KeyProblem {
 /// Every key of a folder, by the name of its file.
 fn keys(folder: &Path) -> Result<TrustedKeys, KeyProblem> {
     let (all, _) = files::tree(folder).map_err(KeyProblem::Unread)?;
+    if all.keys().all(|name| !name.ends_with(".pem")) {
+        let message = format!(
+            "{} has no key: NAME.pem is the public key of NAME",
+            folder.display()
+        );
+        return Err(KeyProblem::Unread(Failure::Usage(message)));
+    }
     let mut keys = TrustedKeys::default();
     for (name, bytes) in all {
         let Some(owner) = name.strip_suffix(".pem") else {
             continue;
         };
+        // The ledger has the names of several signers with commas between.
+        if owner.contains(|c: char| c == ',' || c.is_control()) {
+            let message = format!(
+                "{}: a signer's name has no comma and no control character",
+                name.escape_debug()
+            );
+            return Err(KeyProblem::Unread(Failure::Usage(message)));
+        }
         let text = String::from_utf8_lossy(&bytes);
         keys.add(owner, &text).map_err(KeyProblem::Key)?;
     }
