@@ -136,8 +136,17 @@ pub fn backtest(mut runs: Vec<NamedRun>) -> Backtest {
     let mut of_types: BTreeMap<String, Vec<(f64, f64, f64)>> = BTreeMap::new();
     let mut before: Vec<PastRun> = Vec::new();
     for run in runs {
-        if let (Some(start), false) = (run.past.start, before.is_empty()) {
-            let known = restores_of(&before);
+        if let Some(start) = run
+            .past
+            .start
+            .filter(|start| before.iter().any(|past: &PastRun| past.was_over_by(*start)))
+        {
+            // What ended later was not known then, though it began earlier.
+            let known: Vec<PastRun> = (before.iter())
+                .filter(|past| past.was_over_by(start))
+                .cloned()
+                .collect();
+            let known = restores_of(&known);
             if let Some((p50, p90, seconds)) = of_run(&run, &known, start) {
                 backtest.runs.push(BacktestedRun {
                     plan: run.plan.clone(),

@@ -135,6 +135,14 @@ pub struct PastRun {
     is_resumed: bool,
 }
 
+impl PastRun {
+    /// Returns true if all that is known of it was known at a time.
+    #[must_use]
+    pub(super) fn was_over_by(&self, at: Timestamp) -> bool {
+        self.last_end.is_none_or(|end| end <= at)
+    }
+}
+
 /// A restore whose job has not ended.
 #[derive(Clone, Debug)]
 struct OpenRestore {
@@ -346,5 +354,31 @@ mod tests {
             let error = read(&good.replace(from, to)).unwrap_err();
             assert!(error.contains(says), "{to}: {error}");
         }
+    }
+
+    #[test]
+    fn a_run_that_had_not_ended_is_not_learned_from() {
+        use super::super::backtest::{NamedRun, backtest};
+        let at = |minute: u32| -> Timestamp {
+            format!("2026-11-29T08:{minute:02}:00Z").parse().unwrap()
+        };
+        let line = r#"{"run":0,"day":"2026-11-29","type":"EFS","completed":true,"seconds":60.0}"#;
+        let restore: PastRestore = serde_json::from_str(line).unwrap();
+        let run = |name: &str, start, end| NamedRun {
+            plan: "orders".to_owned(),
+            run: name.to_owned(),
+            past: PastRun {
+                start: Some(at(start)),
+                last_end: Some(at(end)),
+                restores: [(RestoreName::new("files"), restore.clone())].into(),
+                ..PastRun::default()
+            },
+        };
+        let forecast = |start| {
+            let record = backtest(vec![run("a", 0, 30), run("b", start, 59)]);
+            record.types.values().map(|of| of.count).sum::<u32>()
+        };
+        assert_eq!(forecast(31), 1);
+        assert_eq!(forecast(10), 0, "nothing was known by then");
     }
 }
