@@ -226,7 +226,7 @@ const BLOCKS: &[(&str, &str, Block)] = &[
     ),
     (
         "docs/drills.md",
-        "unzip -p drill-2026-Q4.zip",
+        "$ unzip -p drill-2026-Q4.zip",
         Needs("cosign; its bundles are made by tests/drill/signatures.rs"),
     ),
     (
