@@ -1,5 +1,5 @@
 //! Controls of frameworks (DORA, SOC 2, ISO, NIST), and which part of each the record of a run answers. What they ask is data with its
-//! sources, `controls.yaml`; what the record has is looked up by [`record`]; [`oscal()`] says it in NIST's format.
+//! sources, `controls.yaml`; what the record has is looked up in `record.rs`; [`oscal()`] says it in NIST's format.
 
 mod oscal;
 mod record;
