@@ -164,9 +164,9 @@ pub(super) enum Failure {
     /// Signatures of a bundle that do not say what was asked for; the bundle itself is good.
     #[error("{message}")]
     Signatures {
-        /// What is wrong with them.
+        /// Fault.
         message: String,
-        /// What to do.
+        /// Advice.
         help: String,
     },
     /// Whoever changed a ledger other than by `prove`.

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::arguments::{AwsOptions, HumanOrJson, InputOptions, ReportOptions, StateOption, run_id};
 use super::complete;
+use super::proving::TrustOptions;
 use crate::ids::RunId;
 
 #[derive(Args, Debug)]
@@ -110,19 +111,8 @@ pub(super) enum EvidenceCommand {
         /// The bundle
         #[arg(value_name = "DIR|ZIP")]
         bundle: PathBuf,
-        /// Public keys that you trust: each `NAME.pem` of this folder is the key of NAME
-        #[arg(long, value_name = "DIR", help_heading = "Signatures")]
-        keys: Option<PathBuf>,
-        /// Number of them that must have signed
-        #[arg(
-            long,
-            value_name = "COUNT",
-            default_value = "1",
-            requires = "keys",
-            value_parser = clap::value_parser!(u16).range(1..),
-            help_heading = "Signatures"
-        )]
-        threshold: u16,
+        #[command(flatten)]
+        trust: TrustOptions,
         /// A file with signatures, by `redrill evidence sign` or cosign; repeatable. Default: BUNDLE.dsse.json
         #[arg(long, value_name = "FILE", help_heading = "Signatures")]
         signatures: Vec<PathBuf>,

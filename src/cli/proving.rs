@@ -36,13 +36,15 @@ pub(super) struct SignedEvidenceOptions {
         help_heading = "Signatures"
     )]
     pub(super) signatures: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) trust: TrustOptions,
+}
+
+/// Signers that somebody trusts.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct TrustOptions {
     /// Public keys that you trust: each `NAME.pem` of this folder is the key of NAME
-    #[arg(
-        long,
-        value_name = "DIR",
-        requires = "signatures",
-        help_heading = "Signatures"
-    )]
+    #[arg(long, value_name = "DIR", help_heading = "Signatures")]
     pub(super) keys: Option<PathBuf>,
     /// Number of them that must have signed
     #[arg(

@@ -32,7 +32,7 @@ pub(super) enum OutputKind {
     },
     /// Meaning of selectors.
     Lock,
-    /// What a bundle shows, in OSCAL.
+    /// OSCAL assessment results of a bundle.
     Oscal,
     /// A plan to start from; people go on writing it, so never in place of anything.
     Plan,

@@ -39,7 +39,7 @@ struct Catalog {
 #[serde(deny_unknown_fields)]
 struct EvidenceKind {
     title: String,
-    /// Where to look for what the record of one run does not have.
+    /// Place to look instead, if the record of one run cannot have it.
     elsewhere: Option<String>,
 }
 
@@ -66,7 +66,7 @@ struct CatalogControl {
     contradicted_by: Vec<ContradictedBy>,
     leaves: Vec<String>,
     source: String,
-    #[expect(dead_code, reason = "for whoever reads the file; a test looks at it")]
+    #[expect(dead_code, reason = "for whoever reads the file")]
     copy: Option<String>,
     #[expect(dead_code, reason = "for whoever reads the file")]
     read: Date,

@@ -165,25 +165,13 @@ impl<'a> Results<'a> {
             .runners
             .iter()
             .filter_map(|runner| runner.origin.as_ref());
-        let mut of_origins = BTreeSet::new();
-        for origin in origins {
-            of_origins.extend(
-                origin
-                    .commit
-                    .iter()
-                    .map(|commit| ("git-commit", commit.as_str())),
-            );
-            of_origins.extend(
-                origin
-                    .callers
-                    .iter()
-                    .map(|caller| ("caller", caller.as_str())),
-            );
-        }
+        let commits: BTreeSet<&str> = origins.filter_map(|of| of.commit.as_deref()).collect();
+        let callers = report.callers().into_iter();
+        all.extend(callers.map(|caller| property("caller", caller)));
         all.extend(
-            of_origins
+            commits
                 .into_iter()
-                .map(|(name, value)| property(name, value)),
+                .map(|commit| property("git-commit", commit)),
         );
         for target in &report.targets {
             let target = format!("{}/{}", target.account, target.region);
@@ -276,7 +264,7 @@ impl<'a> Results<'a> {
 
     fn of_restore(&self, restore: &'a RestoreReport, all: &mut Vec<Observation<'a>>) {
         let ended = restore.ended_at.or(self.report.end).unwrap_or(self.written);
-        let status = restore.status_before_cleanup.unwrap_or(restore.status);
+        let status = restore.outcome();
         let job = match &restore.job_id {
             Some(job) => format!("Job {job}"),
             None => "No job".to_owned(),
@@ -400,10 +388,9 @@ impl<'a> Results<'a> {
 
     fn contradicts(&self, of: &Observation<'_>, by: Contradiction) -> bool {
         match (by, of.key, of.restore) {
-            (Contradiction::NotRestored, EvidenceKey::Restored, Some(restore)) => restore
-                .status_before_cleanup
-                .unwrap_or(restore.status)
-                .is_bad(),
+            (Contradiction::NotRestored, EvidenceKey::Restored, Some(restore)) => {
+                restore.outcome().is_bad()
+            }
             (Contradiction::RtoOfRun, EvidenceKey::Rto, None) => {
                 is_missed(self.report.objectives.rto.as_deref())
             }

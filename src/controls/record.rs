@@ -1,4 +1,4 @@
-//! What the record of a run has of each kind of evidence.
+//! Looks up each kind of evidence in the record of a run.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -77,7 +77,7 @@ impl EvidenceKey {
     }
 }
 
-/// Facts of a run that are in its journal, and not in a report.
+/// Facts of a run's journal that its report lacks.
 #[derive(Default)]
 struct JournalFacts<'a> {
     /// Digest of the saved plan that was carried out.
@@ -97,7 +97,7 @@ pub(super) struct RunRecord<'a> {
     journal: JournalFacts<'a>,
 }
 
-/// Whether something is in the record, and what.
+/// State of a kind of evidence, and the words for it.
 type Found = (AnswerState, String);
 
 impl<'a> RunRecord<'a> {
@@ -279,14 +279,9 @@ impl<'a> RunRecord<'a> {
         part(clean.len(), commits.len(), words)
     }
 
-    /// What went wrong, in a sentence.
+    /// Counts failures and missed objectives, in a sentence.
     pub(super) fn failures(&self) -> String {
-        let bad = |restore: &&RestoreReport| {
-            restore
-                .status_before_cleanup
-                .unwrap_or(restore.status)
-                .is_bad()
-        };
+        let bad = |restore: &&RestoreReport| restore.outcome().is_bad();
         let restores = self.report.restores.iter().filter(bad).count();
         let checks = self.report.all_checks().map(|(_, check)| check);
         let checks = checks
@@ -332,7 +327,7 @@ impl<'a> RunRecord<'a> {
         }
     }
 
-    /// Whether what was restored is elsewhere than what was backed up.
+    /// Compares the account or Region of each source with that of its target.
     fn elsewhere(
         &self,
         what: &str,
@@ -403,16 +398,8 @@ impl<'a> RunRecord<'a> {
     fn callers(&self) -> Found {
         let runners = &self.report.runners;
         let origins = runners.iter().filter_map(|runner| runner.origin.as_ref());
-        let named = origins
-            .clone()
-            .filter(|origin| !origin.callers.is_empty())
-            .count();
-        let mut callers: Vec<&str> = origins
-            .flat_map(|of| &of.callers)
-            .map(String::as_str)
-            .collect();
-        callers.sort_unstable();
-        callers.dedup();
+        let named = origins.filter(|origin| !origin.callers.is_empty()).count();
+        let callers: Vec<&str> = self.report.callers().into_iter().collect();
         match named {
             0 => missing("the record does not name the caller"),
             _ => part(
@@ -457,7 +444,7 @@ pub(super) fn can_have_looked(check: &CheckReport) -> bool {
     check.run.is_empty() || !looks_at_nothing(&check.run)
 }
 
-/// What checks have said of what came back. Those that cannot have looked at it say nothing.
+/// Counts the results of checks, without those that cannot have looked at the restored data.
 fn checked<'c>(checks: impl IntoIterator<Item = &'c CheckReport>) -> Found {
     let (looking, others): (Vec<&CheckReport>, Vec<&CheckReport>) =
         checks.into_iter().partition(|check| can_have_looked(check));
@@ -490,9 +477,8 @@ const SHOWN: usize = 5;
 
 /// Returns true if the job of a restore completed, with nothing missing.
 pub(super) fn is_restored(restore: &RestoreReport) -> bool {
-    let status = restore.status_before_cleanup.unwrap_or(restore.status);
     matches!(
-        status,
+        restore.outcome(),
         RunStatus::Completed | RunStatus::Checking | RunStatus::CheckFailed
     )
 }
@@ -509,7 +495,7 @@ fn unknown(words: &str) -> Found {
     (AnswerState::Unknown, words.to_owned())
 }
 
-/// What is so of a part, of all or of none.
+/// Rates a count: recorded if it is all, partly if it is some, missing if it is none.
 fn part(count: usize, all: usize, words: String) -> Found {
     let state = match count {
         0 => AnswerState::Missing,

@@ -17,7 +17,7 @@ pub use signing::{
 };
 pub use sigstore::SigstoreBundle;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -115,10 +115,6 @@ impl About {
     fn of(report: &RunReport) -> Self {
         let mut origins = report.runners.iter().rev();
         let last = origins.find_map(|runner| runner.origin.as_ref());
-        let callers: BTreeSet<&String> = (report.runners.iter())
-            .filter_map(|runner| runner.origin.as_ref())
-            .flat_map(|origin| &origin.callers)
-            .collect();
         Self {
             schema: "redrill.evidence/v1".to_owned(),
             plan: report.plan.clone(),
@@ -137,7 +133,7 @@ impl About {
                 .iter()
                 .map(|runner| runner.redrill.clone())
                 .collect(),
-            callers: callers.into_iter().cloned().collect(),
+            callers: report.callers().into_iter().map(str::to_owned).collect(),
             git_commit: last.and_then(|origin| origin.commit.clone()),
             plan_sha256: last.map(|origin| origin.plan_sha256.clone()),
             reports: Some(REPORTS),

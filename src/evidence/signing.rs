@@ -296,7 +296,7 @@ impl SignedEnvelope {
     ///
     /// # Errors
     ///
-    /// The first signature that is not one of a trusted key, that does not verify or that is a second one of its key.
+    /// The first signature that is not one of a trusted key, or that does not verify.
     pub fn signers<'k>(
         &self,
         statement: &[u8],
@@ -307,9 +307,6 @@ impl SignedEnvelope {
         for signature in &self.signatures {
             let known = keys.keys.get(&signature.keyid);
             let key = known.ok_or_else(|| SignatureProblem::Unknown(signature.keyid.clone()))?;
-            if names.contains(&key.name.as_str()) {
-                return Err(SignatureProblem::Twice(key.name.clone()));
-            }
             let bytes = STANDARD.decode(&signature.sig).unwrap_or_default();
             if !key.verifies(&signed, &bytes) {
                 return Err(SignatureProblem::Invalid(key.name.clone()));

@@ -136,17 +136,12 @@ pub fn backtest(mut runs: Vec<NamedRun>) -> Backtest {
     let mut of_types: BTreeMap<String, Vec<(f64, f64, f64)>> = BTreeMap::new();
     let mut before: Vec<PastRun> = Vec::new();
     for run in runs {
-        if let Some(start) = run
-            .past
-            .start
-            .filter(|start| before.iter().any(|past: &PastRun| past.was_over_by(*start)))
-        {
-            // What ended later was not known then, though it began earlier.
-            let known: Vec<PastRun> = (before.iter())
-                .filter(|past| past.was_over_by(start))
-                .cloned()
-                .collect();
-            let known = restores_of(&known);
+        // What ended later was not known then, though it began earlier.
+        let is_known =
+            |past: &&PastRun| run.past.start.is_some_and(|start| past.was_over_by(start));
+        let over: Vec<&PastRun> = before.iter().filter(is_known).collect();
+        if let (Some(start), false) = (run.past.start, over.is_empty()) {
+            let known = restores_of(over);
             if let Some((p50, p90, seconds)) = of_run(&run, &known, start) {
                 backtest.runs.push(BacktestedRun {
                     plan: run.plan.clone(),

@@ -316,9 +316,9 @@ impl PastRun {
 
 /// The restores of runs, each numbered by its run, in the order of the runs.
 #[must_use]
-pub fn restores_of(runs: &[PastRun]) -> Vec<PastRestore> {
+pub fn restores_of<'a>(runs: impl IntoIterator<Item = &'a PastRun>) -> Vec<PastRestore> {
     let mut all = Vec::new();
-    for (run, number) in runs.iter().zip(0..) {
+    for (run, number) in runs.into_iter().zip(0..) {
         let restores = run.restores.values().cloned();
         all.extend(restores.map(|restore| PastRestore {
             run: number,

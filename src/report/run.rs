@@ -4,7 +4,7 @@ pub(super) mod forecast_outcome;
 pub(super) mod notices;
 pub(super) mod record_restore;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use jiff::Timestamp;
@@ -484,6 +484,14 @@ impl RunReport {
     #[must_use]
     pub fn back(&self) -> usize {
         self.restores.iter().filter(|r| r.status.is_back()).count()
+    }
+
+    /// ARNs of those whose credentials its runners used, each once.
+    #[must_use]
+    pub fn callers(&self) -> BTreeSet<&str> {
+        let origins = self.runners.iter().filter_map(|of| of.origin.as_ref());
+        let callers = origins.flat_map(|origin| &origin.callers);
+        callers.map(String::as_str).collect()
     }
 
     /// Every check of the run: of which restore it is, and itself.

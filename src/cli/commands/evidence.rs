@@ -31,19 +31,12 @@ pub(super) async fn evidence(
         (
             Some(EvidenceCommand::Verify {
                 bundle,
-                keys,
-                threshold,
+                trust,
                 signatures,
             }),
             _,
             _,
-        ) => {
-            let trust = keys.as_deref().map(|keys| signing::Trust {
-                keys,
-                threshold: (*threshold).into(),
-            });
-            verify(bundle, trust, signatures, context)
-        }
+        ) => verify(bundle, signing::Trust::of(trust), signatures, context),
         (
             Some(EvidenceCommand::Sign {
                 bundle,

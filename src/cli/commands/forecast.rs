@@ -237,8 +237,7 @@ pub(super) async fn some_runs(store: &Store, but: &RunKey) -> Vec<NamedRun> {
 
 /// The restores of runs, and those of exports.
 pub(super) fn learned(runs: &[NamedRun], exports: &[PathBuf]) -> Result<Vec<PastRestore>, Failure> {
-    let own: Vec<PastRun> = runs.iter().map(|run| run.past.clone()).collect();
-    let mut past = restores_of(&own);
+    let mut past = restores_of(runs.iter().map(|run| &run.past));
     for path in exports {
         let next = past.iter().map(|of| of.run + 1).max().unwrap_or(0);
         let text = files::text(path)?;

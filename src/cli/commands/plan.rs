@@ -152,7 +152,7 @@ pub(super) async fn one(
     let (mut forecast, mut before) = (None, None);
     if !is_elsewhere {
         // Compared with other files, the plan's recovery points were not looked up: AWS is not asked for it, a file is.
-        if let (true, World::Inventory(_)) = (base.is_some(), &world) {
+        if base.is_some() && matches!(world, World::Inventory(_)) {
             super::forecast::sizes(&mut preview, &world, context).await;
         }
         let past = forecast_line::earlier(&store, &run).await;

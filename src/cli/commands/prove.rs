@@ -9,7 +9,6 @@ use crate::cli::arguments::HumanOrJson;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::ledger_file;
 use crate::cli::proving::ProveArguments;
-use crate::evidence::BundleFiles;
 use crate::proof::{Ledger, ProveReport, assess};
 
 /// Report of a run that was proven, and what was written.
@@ -68,10 +67,20 @@ async fn proved(arguments: &ProveArguments, context: &mut Context<'_>) -> Result
     verified(&bundle.files)?;
     let evidence = digest(&bundle.files);
     let mut assessed = assess(&bundle.report, &bundle.events, &evidence);
-    if !arguments.signed.signatures.is_empty() {
-        let signer = signers(&bundle.files, arguments)?;
-        for proof in assessed.iter_mut().filter_map(|one| one.proof.as_mut()) {
-            proof.signer = Some(signer.clone());
+    let signatures = arguments.signed.signatures.as_slice();
+    match (Trust::of(&arguments.signed.trust), signatures) {
+        (None, []) => {}
+        (Some(trust), [_, ..]) => {
+            let signer = signing::signers(signatures, &bundle.files, trust)?;
+            for proof in assessed.iter_mut().filter_map(|one| one.proof.as_mut()) {
+                proof.signer = Some(signer.clone());
+            }
+        }
+        // A file of settings may name one alone.
+        _ => {
+            return Err(Failure::Usage(
+                "--signatures FILE and --keys DIR go together".to_owned(),
+            ));
         }
     }
     let (lines, written) = ledger.additions(&assessed);
@@ -95,19 +104,6 @@ async fn proved(arguments: &ProveArguments, context: &mut Context<'_>) -> Result
         is_whole: report.is_whole(),
         note: is_new.then(|| attributes(&file)),
     })
-}
-
-/// Those who have signed the evidence of the run.
-fn signers(files: &BundleFiles, arguments: &ProveArguments) -> Result<String, Failure> {
-    // The command line wants both or neither, but a file of settings may name one.
-    let Some(keys) = &arguments.signed.keys else {
-        return Err(Failure::Usage("--signatures needs --keys DIR".to_owned()));
-    };
-    let trust = Trust {
-        keys,
-        threshold: arguments.signed.threshold.into(),
-    };
-    signing::signers(&arguments.signed.signatures, files, trust)
 }
 
 /// The heads of a ledger once lines were added: those lines follow all that it had.

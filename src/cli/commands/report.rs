@@ -27,18 +27,14 @@ pub(super) async fn report(arguments: &Report, context: &mut Context<'_>) -> Res
         let found = controls(&arguments.controls, &report, &events, &assessed);
         let found = found.map_err(|unknown| Failure::Usage(unknown.to_string()))?;
         report.controls = Some(Box::new(found));
-    }
-    let has_controls = |format: &Format| !matches!(format, Format::Junit);
-    let shows = arguments.report.format == HumanOrJson::Json
-        || arguments
-            .report
-            .reports
-            .iter()
-            .any(|(format, _)| has_controls(format));
-    if !arguments.controls.is_empty() && !shows {
-        context.output.note(
-            "--controls is for HTML, Markdown and JSON reports: add `--report html=FILE` or `--report markdown=FILE`",
-        );
+        let mut formats = arguments.report.reports.iter().map(|(format, _)| *format);
+        let shows = arguments.report.format == HumanOrJson::Json
+            || formats.any(|format| format != Format::Junit);
+        if !shows {
+            context.output.note(
+                "--controls is for HTML, Markdown and JSON reports: add `--report html=FILE` or `--report markdown=FILE`",
+            );
+        }
     }
     for (format, path) in &arguments.report.reports {
         OutputFile::new(path, OutputKind::Report).write_with(|out| format.write(&report, out))?;

@@ -6,6 +6,7 @@ use super::Context;
 use super::evidence::{files_of, verified};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::files;
+use crate::cli::proving::TrustOptions;
 use crate::cli::writing::{OutputFile, OutputKind};
 use crate::evidence::{
     BundleFiles, STATEMENT, SignatureFile, SignatureProblem, SignedEnvelope, SigningKey,
@@ -19,6 +20,16 @@ pub(super) struct Trust<'a> {
     pub(super) keys: &'a Path,
     /// Number of them that must have signed.
     pub(super) threshold: usize,
+}
+
+impl<'a> Trust<'a> {
+    /// Reads the options; none if nobody is trusted.
+    pub(super) fn of(typed: &'a TrustOptions) -> Option<Self> {
+        typed.keys.as_deref().map(|keys| Self {
+            keys,
+            threshold: typed.threshold.into(),
+        })
+    }
 }
 
 /// Returns the path of a bundle's signatures.
@@ -121,17 +132,17 @@ pub(super) fn said(
     signatures: &[PathBuf],
 ) -> Result<String, Failure> {
     let own = place(bundle, None);
-    if signatures.is_empty() && !own.exists() && trust.is_some() {
+    let files_of_them = match signatures {
+        [] if own.exists() => std::slice::from_ref(&own),
+        named => named,
+    };
+    if files_of_them.is_empty() && trust.is_some() {
         return Err(Failure::Signatures {
             message: format!("nobody has signed: there is no {}", own.display()),
             help: "name the file of signatures with --signatures, or sign with `redrill evidence sign BUNDLE --key FILE`".to_owned(),
         });
     }
-    let found = match signatures.is_empty() && !own.exists() {
-        true => Vec::new(),
-        false if signatures.is_empty() => read(std::slice::from_ref(&own), files)?,
-        false => read(signatures, files)?,
-    };
+    let found = read(files_of_them, files)?;
     let mut text = String::new();
     let Some(trust) = trust else {
         for (place, found) in &found {
@@ -166,7 +177,7 @@ pub(super) fn said(
 ///
 /// # Errors
 ///
-/// Where not enough of those who are trusted have, or a signature is not what it says.
+/// Too few trusted signers, or a signature that is not what it says.
 pub(super) fn signers(
     signatures: &[PathBuf],
     files: &BundleFiles,
